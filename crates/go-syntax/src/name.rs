@@ -1,0 +1,164 @@
+//! Interned names.
+
+use std::hash::Hasher as _;
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let names = Names {
+        texts: boxcar::Vec::new(),
+        ids: DashMap::default(),
+    };
+    names.intern("_");
+    names
+});
+
+/// All names. Texts are found by number without a lock: names are compared with texts all the time.
+struct Names {
+    texts: boxcar::Vec<&'static str>,
+    ids: DashMap<&'static str, Name, FxBuildHasher>,
+}
+
+impl Names {
+    fn intern(&self, text: &str) -> Name {
+        if let Some(name) = self.ids.get(text) {
+            return *name;
+        }
+        let text: &'static str = Box::leak(Box::from(text));
+        *self.ids.entry(text).or_insert_with(|| {
+            let number = self.texts.push(text);
+            Name(u32::try_from(number).expect("fewer than 2^32 names"))
+        })
+    }
+}
+
+/// An interned identifier or import path: cheap to copy, compare and hash.
+///
+/// Interned text is never freed. Only identifiers, import paths and table entries are interned, never literals or comments.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name(u32);
+
+impl Name {
+    /// Interns `text`.
+    pub fn new(text: &str) -> Self {
+        NAMES.intern(text)
+    }
+
+    /// The text.
+    pub fn as_str(self) -> &'static str {
+        NAMES.texts[self.0 as usize]
+    }
+
+    /// Whether it is the blank identifier.
+    pub fn is_blank(self) -> bool {
+        // The first name of all.
+        self.0 == 0
+    }
+
+    /// Whether it begins with an upper-case letter, which is what exports it from its package.
+    pub fn is_exported(self) -> bool {
+        self.as_str().chars().next().is_some_and(char::is_uppercase)
+    }
+}
+
+/// By text, so that orders do not depend on what was interned first.
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+/// Remembers names that one thread met lately, so that most look-ups take no lock.
+#[derive(Debug)]
+pub(crate) struct NameCache {
+    slots: Box<[(&'static str, Option<Name>)]>,
+}
+
+impl NameCache {
+    const BITS: u32 = 13;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: vec![("", None); 1 << Self::BITS].into(),
+        }
+    }
+
+    /// Interns `text`.
+    pub(crate) fn get(&mut self, text: &str) -> Name {
+        let mut hasher = rustc_hash::FxHasher::default();
+        hasher.write(text.as_bytes());
+        let slot = &mut self.slots[(hasher.finish() >> (u64::BITS - Self::BITS)) as usize];
+        match slot {
+            (known, Some(name)) if *known == text => *name,
+            _ => {
+                let name = Name::new(text);
+                *slot = (name.as_str(), Some(name));
+                name
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_equal_if_their_texts_are() {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    (0..1000)
+                        .map(|i| Name::new(&format!("n{i}")))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let lists: Vec<_> = threads
+            .into_iter()
+            .map(|t| t.join().expect("no panic"))
+            .collect();
+        assert!(lists.iter().all(|l| *l == lists[0]));
+        assert_eq!(lists[0][999].as_str(), "n999");
+        assert!(Name::new("_").is_blank() && !Name::new("x").is_blank());
+        assert_eq!(Name::new("").as_str(), "");
+    }
+}
