@@ -1,0 +1,3 @@
+module stopleak.dev/tools/stdtable
+
+go 1.24
