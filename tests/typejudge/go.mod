@@ -1,0 +1,3 @@
+module stopleak.dev/tests/typejudge
+
+go 1.24
