@@ -1,0 +1,192 @@
+//! From a file to its findings.
+//!
+//! [`check_decl`] looks at one declaration and knows nothing of its place in the file; [`check_file`] puts the results of all
+//! declarations into place and makes the fixes. A keystroke in one body therefore re-checks one declaration.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use go_model::db::{Db, DeclId, SourceFile, decl_tree, decls, parsed};
+use go_model::package::{import_path, package_item, package_of_file};
+use go_syntax::ast::{DeclKind, DeclTree};
+use text_size::TextRange;
+
+use crate::engine::site::FixSite;
+use crate::fix::{FixContext, fixes_for};
+use crate::rules::Declared;
+use crate::{Diagnostic, Related, Severity};
+
+/// A finding in a declaration. Ranges are relative to the declaration's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawFinding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// As in [`Diagnostic::severity`].
+    pub severity: Severity,
+    /// As in [`Diagnostic::message`].
+    pub message: String,
+    /// Where the thing was acquired.
+    pub range: TextRange,
+    /// As in [`Diagnostic::function`].
+    pub function: Option<String>,
+    /// The path of the leak.
+    pub related: Vec<RawRelated>,
+    /// What the fixes are made from.
+    pub site: Option<Box<FixSite>>,
+}
+
+/// A step on the path of a leak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRelated {
+    /// What happens here.
+    pub message: String,
+    /// `None` is the declaration of the finding, and the range is relative to it; otherwise the range is absolute.
+    pub file: Option<Arc<PathBuf>>,
+    /// Where.
+    pub range: TextRange,
+}
+
+/// What a rule's check looks at.
+pub(crate) struct CheckContext<'a> {
+    pub(crate) db: &'a dyn Db,
+    pub(crate) decl: DeclId,
+    pub(crate) tree: &'a DeclTree,
+    pub(crate) in_test: bool,
+}
+
+/// All findings of a file, of all rules at their default severities, sorted by place. Suppressions are not applied.
+#[salsa::tracked(returns(clone))]
+pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
+    let tree = parsed(db, file);
+    let mut found = Vec::new();
+    for (decl, &id) in tree.decls.iter().zip(decls(db, file).iter()) {
+        let raw = check_decl(db, id);
+        if raw.is_empty() {
+            continue;
+        }
+        let text = file.text(db);
+        for finding in raw.iter() {
+            let fixes = match &finding.site {
+                Some(site) => guarded(finding.rule, id, db, || {
+                    let facts = crate::engine::facts(db, id);
+                    let package = package_of_file(db, file);
+                    let context = FixContext {
+                        tree: &decl.tree,
+                        facts: &facts,
+                        start: decl.start,
+                        text: &text,
+                        file: &tree,
+                        go: crate::engine::go_version(db, file),
+                        package: import_path(db, package),
+                        declared: &|name| package_item(db, package, name).is_some(),
+                    };
+                    fixes_for(site, &context)
+                })
+                .unwrap_or_default(),
+                None => Vec::new(),
+            };
+            found.push(Diagnostic {
+                rule: finding.rule,
+                severity: finding.severity,
+                message: finding.message.clone(),
+                range: finding.range + decl.start,
+                function: finding.function.clone(),
+                related: finding
+                    .related
+                    .iter()
+                    .map(|step| Related {
+                        message: step.message.clone(),
+                        file: step.file.clone(),
+                        range: match step.file {
+                            None => step.range + decl.start,
+                            Some(_) => step.range,
+                        },
+                    })
+                    .collect(),
+                fixes,
+                unnecessary: false,
+            });
+        }
+    }
+    found.sort_by(|a, b| {
+        (a.range.start(), a.rule, a.range.end()).cmp(&(b.range.start(), b.rule, b.range.end()))
+    });
+    Arc::new(found)
+}
+
+/// The findings in one declaration.
+#[salsa::tracked(returns(clone))]
+pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
+    let tree = decl_tree(db, decl);
+    let mut found = Vec::new();
+    // What could not be parsed may hide a release.
+    if tree.has_error || !matches!(tree.kind, DeclKind::Func(_)) {
+        return Arc::new(found);
+    }
+    let wanted = crate::engine::wanted_rules(&tree);
+    if wanted.is_empty() {
+        return Arc::new(found);
+    }
+    let context = CheckContext {
+        db,
+        decl,
+        tree: &tree,
+        in_test: decl.file(db).is_test(db),
+    };
+    for rule in crate::rules::declared() {
+        if (context.in_test && !rule.tests) || !wanted.contains(&rule.name) {
+            continue;
+        }
+        found.extend(run(rule, &context));
+    }
+    Arc::new(found)
+}
+
+fn run(rule: &Declared, context: &CheckContext<'_>) -> Vec<RawFinding> {
+    guarded(rule.name, context.decl, context.db, || {
+        (rule.check)(context)
+    })
+    .unwrap_or_default()
+}
+
+/// Runs a rule on a declaration. A panic loses that rule there, is logged, and nothing else; a cancellation goes on.
+fn guarded<T>(rule: &str, decl: DeclId, db: &dyn Db, f: impl FnOnce() -> T) -> Option<T> {
+    match std::panic::catch_unwind(AssertUnwindSafe(f)) {
+        Ok(found) => Some(found),
+        Err(payload) if payload.is::<salsa::Cancelled>() => std::panic::resume_unwind(payload),
+        Err(_) => {
+            tracing::error!(
+                rule,
+                file = %decl.file(db).path(db).display(),
+                declaration = %decl.name(db),
+                "the rule panicked and is lost on this declaration"
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use go_model::db::{Database, Environment, decls, source_file};
+
+    use super::guarded;
+
+    #[test]
+    fn a_panic_is_lost_and_a_cancellation_is_not() {
+        let mut db = Database::with_environment(Environment::default());
+        db.open_document("/m/a.go", "package a\n\nfunc f() {}\n".into(), None);
+        let file = source_file(&db, std::path::Path::new("/m/a.go"));
+        let decl = decls(&db, file)[0];
+        assert_eq!(guarded("some-rule", decl, &db, || 1), Some(1));
+        let lost: Option<i32> = guarded("some-rule", decl, &db, || panic!("a rule's mistake"));
+        assert_eq!(lost, None);
+        let cancelled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            guarded("some-rule", decl, &db, || {
+                std::panic::resume_unwind(Box::new(salsa::Cancelled::PendingWrite))
+            })
+        }));
+        assert!(cancelled.is_err());
+    }
+}

@@ -1,0 +1,1298 @@
+//! Finding the acquisitions of a declaration, and making findings of their leaks.
+
+use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
+use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
+use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::{Literals, NodeId};
+use go_syntax::{Name, TextRange};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::function::{Declaration, Depth, Function, Target};
+use super::interp::{Edge, Interp, Leak, Obligation, Outcome, Place};
+use super::kinds::{Acquirer, Extra, Kind, acquirers};
+use super::outline::render;
+use super::site::{
+    Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Trigger, Value,
+};
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding, RawRelated};
+
+/// Steps of a path that are shown, beside its ends.
+const MAX_STEPS: usize = 5;
+
+/// A leak that was found, before a rule puts it into words.
+pub(crate) struct Found<'a> {
+    pub(crate) function: &'a Function<'a>,
+    pub(crate) obligation: &'a Obligation,
+    pub(crate) outcome: &'a Outcome,
+    /// The statement that acquires.
+    pub(crate) stmt: Option<StmtId>,
+}
+
+impl Found<'_> {
+    /// Whether the declaration calls this method of the variable that holds the thing.
+    pub(crate) fn is_method_called(&self, method: &str) -> bool {
+        let f = self.function;
+        let Some(held) = &self.outcome.held else {
+            return false;
+        };
+        f.d.mentions(held.local).iter().any(|(mention, _)| {
+            f.d.parent(*mention).is_some_and(|p| {
+                matches!(&f.tree[p].kind, ExprKind::Selector { name, .. } if name.name == method)
+            })
+        })
+    }
+}
+
+/// What a rule says about a leak.
+pub(crate) struct Verdict {
+    pub(crate) severity: Severity,
+    /// Follows the message in parentheses.
+    pub(crate) note: Option<String>,
+}
+
+impl Verdict {
+    /// A severity and nothing more to say.
+    pub(crate) fn plain(severity: Severity) -> Self {
+        Self {
+            severity,
+            note: None,
+        }
+    }
+}
+
+/// Runs the engine on a declaration for the kinds of one rule. `judge` gives the severity, or `None` to be silent.
+///
+/// Two passes: the first one takes it that functions of the workspace do nothing to their arguments and come back, which finds all
+/// leaks and more, and needs nothing but this declaration. Nearly all acquisitions end there. Only for the others the functions
+/// that they call are looked into.
+pub(crate) fn check(
+    cx: &CheckContext<'_>,
+    rule: &'static str,
+    judge: &dyn Fn(&Found<'_>) -> Option<Verdict>,
+) -> Vec<RawFinding> {
+    let facts = super::facts(cx.db, cx.decl);
+    let mut findings = Vec::new();
+    let suspects = {
+        let d = Declaration::new(cx.db, cx.decl, cx.tree, &facts, Depth::Shallow);
+        let calls = candidates(&d, rule);
+        let mut suspects = Vec::new();
+        follow(&d, cx, rule, &calls, &mut |_, ob, out, _| {
+            if !out.leaks.is_empty() && !suspects.contains(&ob.call) {
+                suspects.push(ob.call);
+            }
+        });
+        suspects
+    };
+    if suspects.is_empty() {
+        return findings;
+    }
+    let d = Declaration::new(cx.db, cx.decl, cx.tree, &facts, Depth::Full);
+    let mut calls = candidates(&d, rule);
+    calls.retain(|(_, call, _)| suspects.contains(call));
+    follow(&d, cx, rule, &calls, &mut |f, ob, out, target| {
+        findings.extend(finding(f, cx, ob, out, target, judge));
+    });
+    findings
+}
+
+/// Follows the obligations of these calls.
+fn follow(
+    d: &Declaration<'_>,
+    cx: &CheckContext<'_>,
+    rule: &str,
+    calls: &[(Option<ExprId>, ExprId, Target)],
+    done: &mut dyn FnMut(&Function<'_>, &Obligation, &Outcome, Target),
+) {
+    let mut functions: FxHashSet<Option<ExprId>> = FxHashSet::default();
+    for (literal, _, _) in calls {
+        if !functions.insert(*literal) {
+            continue;
+        }
+        let Some(cfg) = d.cfg(*literal) else { continue };
+        if cfg.truncated {
+            continue;
+        }
+        let function = Function::new(d, *literal, &cfg);
+        let places = locate(&function);
+        for (_, call, target) in calls.iter().filter(|c| c.0 == *literal) {
+            let Some(&(block, node)) = places.get(call) else {
+                continue;
+            };
+            for acquirer in acquirers(target.package, target.ty, target.name) {
+                if acquirer.kind.rule != rule {
+                    continue;
+                }
+                let Some(obligation) = obligation(&function, cx, *acquirer, *call, block, node)
+                else {
+                    continue;
+                };
+                let outcome = Interp::new(&function, &obligation).run();
+                done(&function, &obligation, &outcome, *target);
+            }
+        }
+    }
+}
+
+/// The calls that acquire something for a rule, with the function literals they stand in.
+fn candidates(d: &Declaration<'_>, rule: &str) -> Vec<(Option<ExprId>, ExprId, Target)> {
+    let tree = d.tree;
+    let mut found = Vec::new();
+    for (call, expr) in tree.exprs.iter() {
+        let ExprKind::Call { func, .. } = &expr.kind else {
+            continue;
+        };
+        if !last_name(tree, *func).is_some_and(super::kinds::may_acquire) {
+            continue;
+        }
+        let Some(target) = d.target(call) else {
+            continue;
+        };
+        if acquirers(target.package, target.ty, target.name)
+            .iter()
+            .any(|a| a.kind.rule == rule)
+        {
+            found.push((enclosing_literal(tree, expr.range), call, target));
+        }
+    }
+    found.sort_by_key(|(_, call, _)| tree[*call].range.start());
+    found
+}
+
+/// The innermost function literal around a range.
+pub(crate) fn enclosing_literal(tree: &DeclTree, range: TextRange) -> Option<ExprId> {
+    tree.exprs
+        .iter()
+        .filter(|(_, e)| {
+            matches!(&e.kind, ExprKind::FuncLit(lit) if lit.body.range.contains_range(range))
+        })
+        .min_by_key(|(_, e)| e.range.len())
+        .map(|(id, _)| id)
+}
+
+/// The last name of what a call calls.
+pub(crate) fn last_name(tree: &DeclTree, func: ExprId) -> Option<Name> {
+    match &tree[tree.unparen(func)].kind {
+        ExprKind::Ident(name) => Some(*name),
+        ExprKind::Selector { name, .. } => Some(name.name),
+        ExprKind::Index { base, .. } => last_name(tree, *base),
+        _ => None,
+    }
+}
+
+/// Block and node of every call of a function that can run.
+fn locate(f: &Function<'_>) -> FxHashMap<ExprId, (BlockId, usize)> {
+    let mut places = FxHashMap::default();
+    let cfg: &Cfg = f.cfg;
+    let mut add = |root: NodeId, block: BlockId, node: usize| {
+        for id in f.tree.walk(root, Literals::Skip) {
+            if let NodeId::Expr(e) = id
+                && matches!(f.tree[e].kind, ExprKind::Call { .. })
+            {
+                places.entry(e).or_insert((block, node));
+            }
+        }
+    };
+    for block in cfg.reverse_post_order() {
+        for (i, node) in cfg[block].nodes.iter().enumerate() {
+            match node {
+                Node::Stmt(s) | Node::Defer(s) => add((*s).into(), block, i),
+                Node::Eval(e) => add((*e).into(), block, i),
+                Node::RangeBind(_) | Node::TypeBind(..) => {}
+            }
+        }
+        if let Terminator::Return(Some(stmt)) = cfg[block].terminator {
+            add(stmt.into(), block, cfg[block].nodes.len());
+        }
+    }
+    places
+}
+
+fn obligation(
+    f: &Function<'_>,
+    cx: &CheckContext<'_>,
+    acquirer: Acquirer,
+    call: ExprId,
+    block: BlockId,
+    node: usize,
+) -> Option<Obligation> {
+    let kind = acquirer.kind;
+    if kind.ends_with_process
+        && f.literal.is_none()
+        && f.cfg[block].in_loop.is_none()
+        && super::is_main(cx)
+    {
+        return None;
+    }
+    if kind.fix == FixKind::HttpBody && cx.in_test && asks_bodyless_server(f, call) {
+        return None;
+    }
+    let mut parent = None;
+    match acquirer.extra {
+        Extra::OfTx | Extra::OfTxWithContext => {
+            let tx = transaction(f, call)?;
+            if let Some(tx) = tx {
+                if ended_by_defer(f, &tx, block, node) {
+                    return None;
+                }
+                parent = Some(tx);
+            }
+            if acquirer.extra == Extra::OfTxWithContext && context_is_cancelled(f, call) {
+                return None;
+            }
+        }
+        Extra::WithContext if context_is_cancelled(f, call) => return None,
+        Extra::Derives | Extra::DerivesCancel => {
+            if let Some(cancel) = cancel_of(f, first_arg(f, call)?) {
+                let place = Place {
+                    local: cancel,
+                    path: Vec::new(),
+                };
+                if ended_by_defer(f, &place, block, node) {
+                    return None;
+                }
+                parent = Some(place);
+            }
+        }
+        Extra::Request if is_head(f, call) => return None,
+        _ => {}
+    }
+    let start = f.tree[call].range.start();
+    let early = f
+        .cfg
+        .defers
+        .iter()
+        .copied()
+        .filter(|d| {
+            f.tree[*d].range.start() < start
+                && matches!(f.tree[*d].kind, StmtKind::Defer(call) if f.called_literal(call).is_some())
+        })
+        .collect();
+    Some(Obligation {
+        kind,
+        acquirer,
+        call,
+        block,
+        node,
+        parent,
+        early,
+    })
+}
+
+fn first_arg(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
+    match &f.tree[call].kind {
+        ExprKind::Call { args, .. } => args.first().copied(),
+        _ => None,
+    }
+}
+
+fn receiver(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
+    let ExprKind::Call { func, .. } = &f.tree[call].kind else {
+        return None;
+    };
+    match &f.tree[f.tree.unparen(*func)].kind {
+        ExprKind::Selector { base, .. } => Some(f.tree.unparen(*base)),
+        _ => None,
+    }
+}
+
+/// The transaction that ends the rows of a query; `Some(None)` if there is none, `None` if it is not known.
+fn transaction(f: &Function<'_>, call: ExprId) -> Option<Option<Place>> {
+    let receiver = receiver(f, call)?;
+    let place = f.place(receiver)?;
+    if !place.path.is_empty() {
+        return None;
+    }
+    let ty = f.facts.locals[place.local].ty.as_named_or_pointer()?;
+    let name = ty.name.as_str();
+    if name.ends_with("Stmt") {
+        // Prepared on what?
+        let (value, _) = f.d.only_value(place.local)?;
+        let target = f.target(f.tree.unparen(value))?;
+        return match target.ty?.as_str() {
+            "DB" | "Conn" => Some(None),
+            "Tx" => {
+                let on = f.place(self::receiver(f, f.tree.unparen(value))?)?;
+                own_local(f, &on).then_some(Some(on))
+            }
+            _ => None,
+        };
+    }
+    own_local(f, &place).then_some(Some(place))
+}
+
+/// A variable of this function, not a parameter and not one of an enclosing function.
+fn own_local(f: &Function<'_>, place: &Place) -> bool {
+    let local = &f.facts.locals[place.local];
+    place.path.is_empty() && local.kind == LocalKind::Var && local.owner == f.literal
+}
+
+/// Whether a `defer` that surely runs before the acquisition ends what the place holds.
+fn ended_by_defer(f: &Function<'_>, place: &Place, block: BlockId, node: usize) -> bool {
+    let ends = |call: ExprId| -> bool {
+        let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(call)].kind else {
+            return false;
+        };
+        match &f.tree[f.tree.unparen(*func)].kind {
+            ExprKind::Selector { base, name } => {
+                matches!(name.name.as_str(), "Rollback" | "Commit" | "Close")
+                    && f.place(*base).as_ref() == Some(place)
+            }
+            ExprKind::Ident(_) => f.place(*func).as_ref() == Some(place),
+            _ => false,
+        }
+    };
+    f.cfg.defers.iter().any(|&defer| {
+        let StmtKind::Defer(call) = f.tree[defer].kind else {
+            return false;
+        };
+        let does = ends(call)
+            || f.called_literal(call).is_some_and(|literal| {
+                f.tree
+                    .walk(NodeId::Expr(literal), Literals::Enter)
+                    .filter_map(NodeId::expr)
+                    .any(ends)
+            })
+            || matches!(&f.tree[f.tree.unparen(call)].kind, ExprKind::Call { args, .. }
+                if args.iter().any(|a| f.place(*a).is_some_and(|p| p.local == place.local)));
+        does && f.cfg.position_of(defer).is_some_and(|(b, n)| {
+            (b == block && n < node) || (b != block && f.dominators().dominates(b, block))
+        })
+    })
+}
+
+/// The cancel function of the context that an expression denotes, if both were made in this declaration.
+fn cancel_of(f: &Function<'_>, context: ExprId) -> Option<LocalId> {
+    let place = f.place(context)?;
+    if !place.path.is_empty() {
+        return None;
+    }
+    for (_, stmt) in f.tree.stmts.iter() {
+        let StmtKind::Assign { lhs, rhs, .. } = &stmt.kind else {
+            continue;
+        };
+        let ([ctx, cancel], [value]) = (&lhs[..], &rhs[..]) else {
+            continue;
+        };
+        if f.place(*ctx).as_ref() != Some(&place)
+            || stmt.range.start() >= f.tree[context].range.start()
+        {
+            continue;
+        }
+        let target = f.target(f.tree.unparen(*value))?;
+        if target.package != "context" || target.ty.is_some() {
+            continue;
+        }
+        return match f.facts.refs.get(f.tree.unparen(*cancel)) {
+            Some(Res::Local(local)) => Some(*local),
+            _ => None,
+        };
+    }
+    None
+}
+
+/// Whether the context given to a query is one made here whose cancel function is used.
+fn context_is_cancelled(f: &Function<'_>, call: ExprId) -> bool {
+    first_arg(f, call)
+        .and_then(|ctx| cancel_of(f, ctx))
+        .is_some_and(|cancel| f.facts.locals[cancel].reads > 0)
+}
+
+/// Whether the request of a `Do` is one made here with the method HEAD.
+fn is_head(f: &Function<'_>, call: ExprId) -> bool {
+    let Some(Res::Local(request)) =
+        first_arg(f, call).and_then(|a| f.facts.refs.get(f.tree.unparen(a)))
+    else {
+        return false;
+    };
+    let Some((value, _)) = f.d.value_at(*request) else {
+        return false;
+    };
+    let value = f.tree.unparen(value);
+    let Some(target) = f.target(value) else {
+        return false;
+    };
+    let method = match target.name.as_str() {
+        "NewRequest" => 0,
+        "NewRequestWithContext" => 1,
+        _ => return false,
+    };
+    if target.package != "net/http" && target.package != "net/http/httptest" {
+        return false;
+    }
+    let ExprKind::Call { args, .. } = &f.tree[value].kind else {
+        return false;
+    };
+    args.get(method).is_some_and(|m| {
+        f.tree.string_value(*m).is_some_and(|m| m == "HEAD")
+            || matches!(&f.tree[f.tree.unparen(*m)].kind,
+                ExprKind::Selector { name, .. } if name.name == "MethodHead")
+    })
+}
+
+/// Whether a request goes to a test server made in this declaration whose handler visibly writes no body. The client then gets
+/// `http.NoBody`, which holds nothing.
+fn asks_bodyless_server(f: &Function<'_>, call: ExprId) -> bool {
+    let Some(url) = first_arg(f, call) else {
+        return false;
+    };
+    let mut url = f.tree.unparen(url);
+    while let ExprKind::Binary {
+        op: BinaryOp::Add,
+        lhs,
+        ..
+    } = &f.tree[url].kind
+    {
+        url = f.tree.unparen(*lhs);
+    }
+    let ExprKind::Selector { base, name } = &f.tree[url].kind else {
+        return false;
+    };
+    let Some(Res::Local(server)) = f.facts.refs.get(f.tree.unparen(*base)) else {
+        return false;
+    };
+    if name.name != "URL" {
+        return false;
+    }
+    let handler = || -> Option<ExprId> {
+        let (made, _) = f.d.only_value(*server)?;
+        let made = f.tree.unparen(made);
+        if !f.target(made)?.is_func("net/http/httptest", "NewServer") {
+            return None;
+        }
+        let mut handler = f.tree.unparen(first_arg(f, made)?);
+        if matches!(f.facts.callees.get(handler), Some(Callee::Conversion)) {
+            handler = f.tree.unparen(first_arg(f, handler)?);
+        }
+        matches!(f.tree[handler].kind, ExprKind::FuncLit(_)).then_some(handler)
+    };
+    let Some(handler) = handler() else {
+        return false;
+    };
+    // The client must be the server's own or the default one, so that nothing follows a redirect elsewhere.
+    let Some(Some(writer)) = f
+        .facts
+        .literals
+        .get(handler)
+        .and_then(|l| l.params.first().copied())
+    else {
+        return true;
+    };
+    f.d.mentions(writer).iter().all(|(mention, _)| {
+        let Some(selector) = f.d.parent(*mention) else {
+            return false;
+        };
+        let Some(call) = f.d.parent(selector) else {
+            return false;
+        };
+        let (ExprKind::Selector { name, .. }, ExprKind::Call { args, .. }) =
+            (&f.tree[selector].kind, &f.tree[call].kind)
+        else {
+            return matches!(f.target(selector), Some(t) if t.is_func("net/http", "SetCookie"));
+        };
+        match name.name.as_str() {
+            "WriteHeader" => args.first().is_some_and(|status| !may_redirect(f, *status)),
+            "Header" => {
+                // `w.Header().Set("X-Name", …)`
+                let setter = f.d.parent(call).and_then(|s| f.d.parent(s));
+                let Some(ExprKind::Call { args, .. }) = setter.map(|s| &f.tree[s].kind) else {
+                    return false;
+                };
+                args.first()
+                    .and_then(|k| f.tree.string_value(*k))
+                    .is_some_and(|key| {
+                        let key = key.to_ascii_lowercase();
+                        !matches!(
+                            key.as_str(),
+                            "location" | "content-length" | "transfer-encoding" | "connection"
+                        )
+                    })
+            }
+            _ => false,
+        }
+    })
+}
+
+fn may_redirect(f: &Function<'_>, status: ExprId) -> bool {
+    if let Some(code) = f.tree.int_value(status) {
+        return (300..400).contains(&code);
+    }
+    match &f.tree[f.tree.unparen(status)].kind {
+        ExprKind::Selector { name, .. } => {
+            let name = name.name.as_str();
+            !name.starts_with("Status")
+                || name.contains("Redirect")
+                || name.contains("Moved")
+                || matches!(
+                    name,
+                    "StatusFound" | "StatusSeeOther" | "StatusMultipleChoices"
+                )
+        }
+        _ => true,
+    }
+}
+
+// ---- findings ----
+
+fn finding(
+    f: &Function<'_>,
+    cx: &CheckContext<'_>,
+    ob: &Obligation,
+    out: &Outcome,
+    target: Target,
+    judge: &dyn Fn(&Found<'_>) -> Option<Verdict>,
+) -> Option<RawFinding> {
+    if out.bounded && out.leaks.is_empty() {
+        return None;
+    }
+    let leak = out.leaks.first()?;
+    let kind = ob.kind;
+    let trigger = if kind.fix == FixKind::SqlRow && (out.discarded || !out.released) {
+        Trigger::NeverScanned
+    } else if out.discarded {
+        Trigger::Discarded
+    } else if !out.released && !out.moved {
+        match leak.point.kind {
+            LeakKind::Overwrite => Trigger::Overwritten,
+            _ => Trigger::NeverReleased,
+        }
+    } else if leak.point.kind == LeakKind::Overwrite {
+        Trigger::Overwritten
+    } else {
+        Trigger::LostOnPath
+    };
+    let text = out.held.as_ref().map(|p| place_text(f.facts, p));
+    let stmt = statement_of(f, ob);
+    let found = Found {
+        function: f,
+        obligation: ob,
+        outcome: out,
+        stmt,
+    };
+    let verdict = judge(&found)?;
+    let what = text.as_deref().map(|t| format!("`{t}`"));
+    let mut message = match (&what, trigger) {
+        (Some(what), Trigger::NeverReleased | Trigger::NeverScanned) => {
+            format!("{what} is never {}", kind.released)
+        }
+        (Some(what), Trigger::Overwritten) => {
+            format!("{what} gets another value before it is {}", kind.released)
+        }
+        (Some(what), _) => format!("{what} is not {} on every path", kind.released),
+        (None, Trigger::NeverScanned) => {
+            format!("the row of `{target}` is never {}", kind.released)
+        }
+        (None, _) => format!(
+            "the {} of `{target}` is thrown away and never {}",
+            kind.noun, kind.released
+        ),
+    };
+    if let Some(note) = verdict.note {
+        message.push_str(" (");
+        message.push_str(&note);
+        message.push(')');
+    }
+    let range = f.tree[ob.call].range;
+    Some(RawFinding {
+        rule: kind.rule,
+        severity: verdict.severity,
+        message,
+        range,
+        function: Some(f.name()),
+        related: steps(f, ob, leak, what.as_deref()),
+        site: Some(Box::new(site(f, cx, ob, out, trigger, stmt))),
+    })
+}
+
+/// A place as source text.
+pub(crate) fn place_text(facts: &Facts, place: &Place) -> String {
+    let mut text = facts.locals[place.local].ident.name.to_string();
+    for field in &place.path {
+        text.push('.');
+        text.push_str(field.as_str());
+    }
+    text
+}
+
+/// The simple statement that holds the acquiring call.
+fn statement_of(f: &Function<'_>, ob: &Obligation) -> Option<StmtId> {
+    match f.cfg[ob.block].nodes.get(ob.node) {
+        Some(Node::Stmt(s) | Node::Defer(s)) => Some(*s),
+        Some(_) => None,
+        None => match f.cfg[ob.block].terminator {
+            Terminator::Return(stmt) => stmt,
+            _ => None,
+        },
+    }
+}
+
+/// The path of a leak as related information.
+fn steps(f: &Function<'_>, ob: &Obligation, leak: &Leak, what: Option<&str>) -> Vec<RawRelated> {
+    let kind = ob.kind;
+    let fallback = format!("the {}", kind.noun);
+    let what = what.unwrap_or(&fallback);
+    let here = |message: String, range: TextRange| RawRelated {
+        message,
+        file: None,
+        range,
+    };
+    let mut steps = vec![here(
+        format!("{what} is {} here", kind.acquired),
+        f.tree[ob.call].range,
+    )];
+    let branches: Vec<RawRelated> = leak
+        .path
+        .iter()
+        .filter_map(|edge| branch(f, ob, *edge))
+        .map(|(message, range)| here(message, range))
+        .collect();
+    let skip = branches.len().saturating_sub(MAX_STEPS);
+    steps.extend(branches.into_iter().skip(skip));
+    let message = match leak.point.kind {
+        LeakKind::Return => format!("returns without {} {what}", kind.releasing),
+        LeakKind::End => format!("the function ends without {} {what}", kind.releasing),
+        LeakKind::NextIteration => {
+            format!(
+                "goes on with the next iteration without {} {what}",
+                kind.releasing
+            )
+        }
+        LeakKind::Overwrite => format!(
+            "another value is assigned without {} {what}",
+            kind.releasing
+        ),
+        LeakKind::Panic => format!("panics without {} {what}", kind.releasing),
+    };
+    steps.push(here(message, leak.range));
+    steps
+}
+
+/// A branch in words; `None` where it says no more than that the acquisition succeeded.
+fn branch(f: &Function<'_>, ob: &Obligation, edge: Edge) -> Option<(String, TextRange)> {
+    let tree = f.tree;
+    match edge {
+        Edge::Plain => None,
+        Edge::Cond(Cond::Expr(e), taken) => {
+            if says_success(f, ob, e, taken) {
+                return None;
+            }
+            Some((
+                format!("when `{}`", condition(tree, e, taken)),
+                tree[e].range,
+            ))
+        }
+        Edge::Cond(Cond::CaseEquals { tag, value }, taken) => Some((
+            format!(
+                "when `{} {} {}`",
+                render(tree, tag, 40),
+                if taken { "==" } else { "!=" },
+                render(tree, value, 40)
+            ),
+            tree[value].range,
+        )),
+        Edge::Cond(Cond::TypeCase { stmt, case }, taken) => {
+            let StmtKind::TypeSwitch { cases, .. } = &tree[stmt].kind else {
+                return None;
+            };
+            let case = cases.get(case as usize)?;
+            let range = case
+                .exprs
+                .first()
+                .map_or(f.head_range(stmt), |e| tree[*e].range);
+            taken.then(|| ("in this case".to_owned(), range))
+        }
+        Edge::Cond(Cond::RangeNext(stmt), taken) => Some((
+            if taken {
+                "in the loop".to_owned()
+            } else {
+                "behind the loop".to_owned()
+            },
+            f.head_range(stmt),
+        )),
+        Edge::Arm(stmt, arm) => {
+            let StmtKind::Select { cases } = &tree[stmt].kind else {
+                return None;
+            };
+            let case = cases.get(arm)?;
+            let range = match case.comm {
+                Some(comm) => tree[comm].range,
+                None => TextRange::at(
+                    case.range.start(),
+                    go_syntax::TextSize::from(7).min(case.range.len()),
+                ),
+            };
+            Some(("when this case is chosen".to_owned(), range))
+        }
+    }
+}
+
+/// `err != nil` not taken, right where the acquisition is checked.
+fn says_success(f: &Function<'_>, ob: &Obligation, cond: ExprId, taken: bool) -> bool {
+    let Some(stmt) = f.d.outline.cond_of(cond) else {
+        return false;
+    };
+    let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
+        return false;
+    };
+    let nil_if_true = match op {
+        BinaryOp::Eq => true,
+        BinaryOp::Ne => false,
+        _ => return false,
+    };
+    if !f.is_nil(*rhs) || nil_if_true != taken {
+        return false;
+    }
+    let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*lhs)) else {
+        return false;
+    };
+    let Some(acquire) = statement_of(f, ob) else {
+        return false;
+    };
+    f.facts.locals[*local].ty.is_error()
+        && (f.d.outline.next(acquire) == Some(stmt) || f.d.outline.init_of(acquire) == Some(stmt))
+}
+
+/// A condition as source text, negated if it does not hold.
+fn condition(tree: &DeclTree, cond: ExprId, holds: bool) -> String {
+    if holds {
+        return render(tree, cond, 80);
+    }
+    match &tree[tree.unparen(cond)].kind {
+        ExprKind::Binary { op, lhs, rhs } => {
+            let op = match op {
+                BinaryOp::Eq => "!=",
+                BinaryOp::Ne => "==",
+                BinaryOp::Lt => ">=",
+                BinaryOp::Le => ">",
+                BinaryOp::Gt => "<=",
+                BinaryOp::Ge => "<",
+                _ => return format!("!({})", render(tree, cond, 80)),
+            };
+            format!("{} {op} {}", render(tree, *lhs, 40), render(tree, *rhs, 40))
+        }
+        ExprKind::Unary {
+            op: UnaryOp::Not,
+            operand,
+        } => render(tree, *operand, 80),
+        _ => format!("!{}", render(tree, cond, 80)),
+    }
+}
+
+// ---- fix sites ----
+
+fn site(
+    f: &Function<'_>,
+    cx: &CheckContext<'_>,
+    ob: &Obligation,
+    out: &Outcome,
+    trigger: Trigger,
+    stmt: Option<StmtId>,
+) -> FixSite {
+    let a = ob.acquirer;
+    let outline = &f.d.outline;
+    let shape = shape(f, ob, stmt);
+    let value = out.held.as_ref().map(|held| {
+        let text = match a.kind.fix {
+            // The value is the response, not its body.
+            FixKind::HttpBody if held.path.last().is_some_and(|p| *p == "Body") => place_text(
+                f.facts,
+                &Place {
+                    local: held.local,
+                    path: held.path[..held.path.len() - 1].to_vec(),
+                },
+            ),
+            _ => place_text(f.facts, held),
+        };
+        Value {
+            local: held.local,
+            fields: held.path.clone(),
+            text,
+            declared_here: stmt.is_some_and(|s| {
+                f.tree[s]
+                    .range
+                    .contains_range(f.facts.locals[held.local].ident.range)
+            }),
+        }
+    });
+    let kind = match (a.kind.fix, &out.held) {
+        (FixKind::HttpBody, Some(held)) if held.path.is_empty() => FixKind::Body,
+        (kind, _) => kind,
+    };
+    let error = a.error.map(|index| {
+        let local = stmt.and_then(|s| target_local(f, s, index));
+        ErrorVar {
+            local,
+            check: stmt.and_then(|s| error_check(f, s, local?)),
+        }
+    });
+    let insert = stmt.and_then(|s| insert_point(f, s, shape, a.kind, error.as_ref()));
+    let releases: FxHashSet<StmtId> = out
+        .releases
+        .iter()
+        .copied()
+        .filter(|s| matches!(f.tree[*s].kind, StmtKind::Expr(_) | StmtKind::Assign { .. }))
+        .collect();
+    let mut releases: Vec<StmtId> = releases.into_iter().collect();
+    releases.sort_by_key(|s| f.tree[*s].range.start());
+    let defers: FxHashSet<StmtId> = out
+        .defers
+        .iter()
+        .copied()
+        .filter(|s| is_plain_release(f, *s, a.kind))
+        .collect();
+    let mut late_defers: Vec<StmtId> = defers.into_iter().collect();
+    late_defers.sort_by_key(|s| f.tree[*s].range.start());
+    let mut leaks: Vec<_> = Vec::new();
+    for leak in &out.leaks {
+        if !leaks.contains(&leak.point) {
+            leaks.push(leak.point);
+        }
+    }
+    leaks.sort_by_key(|l| {
+        l.stmt
+            .map_or(f.end_range().start(), |s| f.tree[s].range.start())
+    });
+    if out.discarded {
+        leaks.clear();
+    }
+    let reassigned = out
+        .held
+        .as_ref()
+        .is_some_and(|held| f.assigned_within(held.local, f.tree[ob.call].range.end(), f.tree.len));
+    FixSite {
+        kind,
+        trigger,
+        literal: f.literal,
+        acquire: Acquire {
+            call: ob.call,
+            stmt,
+            shape,
+            result: a.result,
+            error_result: a.error,
+        },
+        in_loop: stmt.and_then(|s| outline.loop_around(s)),
+        reader_goroutine: out
+            .held
+            .as_ref()
+            .and_then(|h| reader_goroutine(f, h, a.kind)),
+        outlives: matches!(
+            a.extra,
+            Extra::Derives | Extra::DerivesCancel | Extra::Notify
+        ) && stmt.is_some_and(|s| context_outlives(f, s)),
+        written: written(f, a.extra, ob.call),
+        value,
+        error,
+        insert,
+        late_defers,
+        releases,
+        leaks,
+        reassigned,
+        moved_elsewhere: out.moved,
+        second_release_harmful: false,
+        loop_defer: None,
+        in_test: cx.in_test,
+    }
+}
+
+fn shape(f: &Function<'_>, ob: &Obligation, stmt: Option<StmtId>) -> AcquireShape {
+    let Some(stmt) = stmt else {
+        return AcquireShape::Nested;
+    };
+    let outline = &f.d.outline;
+    let direct = |e: ExprId| f.tree.unparen(e) == ob.call;
+    let shape = match &f.tree[stmt].kind {
+        StmtKind::Expr(e) if direct(*e) => AcquireShape::Statement,
+        StmtKind::Assign { op, rhs, .. } if rhs.len() == 1 && direct(rhs[0]) => match op {
+            AssignOp::Define => AcquireShape::Define,
+            _ => AcquireShape::Assign,
+        },
+        StmtKind::Var(specs)
+            if specs
+                .iter()
+                .any(|s| s.values.len() == 1 && direct(s.values[0])) =>
+        {
+            AcquireShape::Var
+        }
+        _ => AcquireShape::Nested,
+    };
+    match outline.init_of(stmt) {
+        Some(owner) if shape != AcquireShape::Nested => AcquireShape::Init(owner),
+        _ => shape,
+    }
+}
+
+/// The local that gets a result of the call in an assignment or `var`.
+fn target_local(f: &Function<'_>, stmt: StmtId, index: usize) -> Option<LocalId> {
+    match &f.tree[stmt].kind {
+        StmtKind::Assign { lhs, .. } => match f.facts.refs.get(f.tree.unparen(*lhs.get(index)?)) {
+            Some(Res::Local(local)) => Some(*local),
+            _ => None,
+        },
+        StmtKind::Var(specs) => {
+            let name = specs.first()?.names.get(index)?;
+            f.declared_at(name.range)
+        }
+        _ => None,
+    }
+}
+
+/// What a condition says about an error variable if it is nothing but a comparison with nil: whether true means nil.
+fn nil_check(f: &Function<'_>, cond: ExprId, error: LocalId) -> Option<bool> {
+    let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
+        return None;
+    };
+    let nil_if_true = match op {
+        BinaryOp::Eq => true,
+        BinaryOp::Ne => false,
+        _ => return None,
+    };
+    let other = if f.is_nil(*rhs) {
+        *lhs
+    } else if f.is_nil(*lhs) {
+        *rhs
+    } else {
+        return None;
+    };
+    (f.facts.refs.get(f.tree.unparen(other)) == Some(&Res::Local(error))).then_some(nil_if_true)
+}
+
+fn no_return(f: &Function<'_>, call: ExprId) -> bool {
+    f.cfg.blocks.iter().any(
+        |(_, b)| matches!(b.terminator, Terminator::NoReturn { call: c, .. } if c == f.tree.unparen(call)),
+    )
+}
+
+/// The statement that deals with the error of an acquisition.
+fn error_check(f: &Function<'_>, stmt: StmtId, error: LocalId) -> Option<StmtId> {
+    let outline = &f.d.outline;
+    if let Some(owner) = outline.init_of(stmt) {
+        return match &f.tree[owner].kind {
+            StmtKind::If { cond, .. } => nil_check(f, *cond, error).map(|_| owner),
+            _ => None,
+        };
+    }
+    let mut at = stmt;
+    // A log line or an assertion may stand between.
+    for _ in 0..3 {
+        at = outline.next(at)?;
+        match &f.tree[at].kind {
+            StmtKind::If {
+                init: None, cond, ..
+            } => {
+                if nil_check(f, *cond, error).is_some() {
+                    return Some(at);
+                }
+                return None;
+            }
+            StmtKind::Expr(call) => {
+                if let ExprKind::Call { args, .. } = &f.tree[f.tree.unparen(*call)].kind {
+                    let given = args.iter().position(|a| {
+                        f.facts.refs.get(f.tree.unparen(*a)) == Some(&Res::Local(error))
+                    });
+                    if let Some(index) = given
+                        && f.asserts_error(f.tree.unparen(*call), index) == Some(false)
+                    {
+                        return Some(at);
+                    }
+                }
+            }
+            // A `defer` between is what `defer-before-error-check` is about.
+            StmtKind::Defer(_) => return None,
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn insert_point(
+    f: &Function<'_>,
+    stmt: StmtId,
+    shape: AcquireShape,
+    kind: &Kind,
+    error: Option<&ErrorVar>,
+) -> Option<InsertPoint> {
+    let outline = &f.d.outline;
+    let in_list = outline.list_of(stmt).is_some() && outline.init_of(stmt).is_none();
+    let plain = matches!(
+        shape,
+        AcquireShape::Define | AcquireShape::Assign | AcquireShape::Var | AcquireShape::Statement
+    );
+    let Some(error) = error else {
+        return match shape {
+            AcquireShape::Init(owner) => match &f.tree[owner].kind {
+                StmtKind::If { .. } => None,
+                _ => None,
+            },
+            _ => (in_list && plain).then_some(InsertPoint::After(stmt)),
+        };
+    };
+    let Some(local) = error.local else {
+        return (in_list && plain && kind.nil_release_ok).then_some(InsertPoint::After(stmt));
+    };
+    let check = error.check?;
+    let StmtKind::If {
+        cond, then, els, ..
+    } = &f.tree[check].kind
+    else {
+        // An assertion.
+        return Some(InsertPoint::After(check));
+    };
+    let leaves = |stmts: &[StmtId]| outline.leaves(stmts, &|call| no_return(f, call));
+    let init = matches!(shape, AcquireShape::Init(_));
+    if nil_check(f, *cond, local)? {
+        return Some(InsertPoint::BlockStart(then.range));
+    }
+    if !init && leaves(&then.stmts) && els.is_none() {
+        return Some(InsertPoint::After(check));
+    }
+    match els.map(|e| &f.tree[e].kind) {
+        Some(StmtKind::Block(block)) if init || !leaves(&then.stmts) => {
+            Some(InsertPoint::BlockStart(block.range))
+        }
+        Some(_) if !init && leaves(&then.stmts) => Some(InsertPoint::After(check)),
+        _ => None,
+    }
+}
+
+/// A `defer` of nothing but the release.
+fn is_plain_release(f: &Function<'_>, defer: StmtId, kind: &Kind) -> bool {
+    let StmtKind::Defer(call) = f.tree[defer].kind else {
+        return false;
+    };
+    let call = f.tree.unparen(call);
+    let is_release = |call: ExprId| {
+        let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(call)].kind else {
+            return false;
+        };
+        match &f.tree[f.tree.unparen(*func)].kind {
+            ExprKind::Selector { name, .. } => {
+                kind.release.contains(&name.name.as_str()) || kind.call
+            }
+            ExprKind::Ident(_) => kind.call,
+            _ => false,
+        }
+    };
+    if let Some(literal) = f.called_literal(call) {
+        let Some(body) = f.d.body(Some(literal)) else {
+            return false;
+        };
+        return matches!(&body.stmts[..], [only] if match &f.tree[*only].kind {
+            StmtKind::Expr(e) => is_release(*e),
+            StmtKind::Assign { lhs, rhs, .. } => {
+                rhs.len() == 1
+                    && is_release(rhs[0])
+                    && lhs.iter().all(|l| f.tree.ident(*l).is_some_and(|i| i.name.is_blank()))
+            }
+            _ => false,
+        });
+    }
+    is_release(call)
+}
+
+/// The goroutine that alone reads a ticker's channel.
+fn reader_goroutine(f: &Function<'_>, held: &Place, kind: &Kind) -> Option<ExprId> {
+    let channel = kind.channel?;
+    let mut reader = None;
+    for (expr, _) in f.d.mentions(held.local) {
+        let Some(parent) = f.d.parent(*expr) else {
+            continue;
+        };
+        let ExprKind::Selector { name, .. } = &f.tree[parent].kind else {
+            continue;
+        };
+        if name.name != channel {
+            continue;
+        }
+        let literal = enclosing_literal(f.tree, f.tree[*expr].range)?;
+        if Some(literal) == f.literal || reader.is_some_and(|r| r != literal) {
+            return None;
+        }
+        reader = Some(literal);
+    }
+    let reader = reader?;
+    let started = f.tree.stmts.iter().any(|(_, s)| {
+        matches!(s.kind, StmtKind::Go(call)
+            if matches!(&f.tree[f.tree.unparen(call)].kind, ExprKind::Call { func, .. }
+                if f.tree.unparen(*func) == reader))
+    });
+    started.then_some(reader)
+}
+
+/// Whether the context of a cancel function, or something made from it, outlives the function.
+fn context_outlives(f: &Function<'_>, stmt: StmtId) -> bool {
+    let Some(context) = target_local(f, stmt, 0) else {
+        return false;
+    };
+    let tree = f.tree;
+    let mut tainted: FxHashSet<LocalId> = FxHashSet::default();
+    tainted.insert(context);
+    let start = tree[stmt].range.end();
+    let mentions = |root: NodeId, tainted: &FxHashSet<LocalId>| {
+        tree.walk(root, Literals::Enter).any(|n| {
+            n.expr().is_some_and(
+                |e| matches!(f.facts.refs.get(e), Some(Res::Local(l)) if tainted.contains(l)),
+            )
+        })
+    };
+    let carries = |local: LocalId| {
+        let ty = &f.facts.locals[local].ty;
+        !ty.is_error() && !matches!(ty.kind(), go_model::types::TyKind::Basic(_))
+    };
+    loop {
+        let before = tainted.len();
+        for (_, s) in tree.stmts.iter() {
+            if s.range.start() < start {
+                continue;
+            }
+            match &s.kind {
+                StmtKind::Assign { lhs, rhs, .. } => {
+                    if !rhs.iter().any(|r| mentions((*r).into(), &tainted)) {
+                        continue;
+                    }
+                    for target in lhs {
+                        match f.place(*target) {
+                            Some(place) => {
+                                let local = &f.facts.locals[place.local];
+                                if !place.path.is_empty()
+                                    && matches!(local.kind, LocalKind::Param | LocalKind::Receiver)
+                                {
+                                    return true;
+                                }
+                                if local.owner != f.literal && place.local != context {
+                                    return true;
+                                }
+                                if carries(place.local) {
+                                    if local.kind == LocalKind::Result {
+                                        return true;
+                                    }
+                                    tainted.insert(place.local);
+                                }
+                            }
+                            None => {
+                                if tree.ident(*target).is_none_or(|i| !i.name.is_blank()) {
+                                    return true;
+                                }
+                            }
+                        }
+                    }
+                }
+                StmtKind::Var(specs) => {
+                    for spec in specs {
+                        if spec.values.iter().any(|v| mentions((*v).into(), &tainted)) {
+                            for name in &spec.names {
+                                if let Some(local) = f.declared_at(name.range)
+                                    && carries(local)
+                                {
+                                    tainted.insert(local);
+                                }
+                            }
+                        }
+                    }
+                }
+                StmtKind::Go(call) if mentions((*call).into(), &tainted) => return true,
+                StmtKind::Send { value, .. } if mentions((*value).into(), &tainted) => {
+                    return true;
+                }
+                StmtKind::Return(values) => {
+                    if enclosing_literal(tree, s.range) != f.literal {
+                        continue;
+                    }
+                    for value in values {
+                        let basic = f.facts.types.get(tree.unparen(*value)).is_some_and(|t| {
+                            t.is_error() || matches!(t.kind(), go_model::types::TyKind::Basic(_))
+                        });
+                        if !basic && mentions((*value).into(), &tainted) {
+                            return true;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if tainted.len() == before {
+            return false;
+        }
+    }
+}
+
+fn written(f: &Function<'_>, extra: Extra, call: ExprId) -> Option<bool> {
+    match extra {
+        Extra::Reads => Some(false),
+        Extra::Writes => Some(true),
+        Extra::OpenFlags => {
+            let ExprKind::Call { args, .. } = &f.tree[call].kind else {
+                return None;
+            };
+            let mut written = None;
+            for id in f.tree.walk(*args.get(1)?, Literals::Skip) {
+                let name = match id.expr().map(|e| &f.tree[e].kind) {
+                    Some(ExprKind::Selector { name, .. }) => name.name,
+                    Some(ExprKind::Ident(name)) => *name,
+                    _ => continue,
+                };
+                match name.as_str() {
+                    "O_WRONLY" | "O_RDWR" | "O_APPEND" | "O_CREATE" | "O_TRUNC" => {
+                        return Some(true);
+                    }
+                    "O_RDONLY" => written = Some(false),
+                    _ => {}
+                }
+            }
+            written
+        }
+        _ => None,
+    }
+}
+
+/// Whether somebody in the declaration waits on the context of a cancel function: starts a goroutine that uses it, or asks for its
+/// channel.
+pub(crate) fn somebody_waits(f: &Function<'_>, stmt: Option<StmtId>) -> bool {
+    let Some(context) = stmt.and_then(|s| target_local(f, s, 0)) else {
+        return false;
+    };
+    f.d.mentions(context).iter().any(|(expr, _)| {
+        let mut at = *expr;
+        while let Some(parent) = f.d.parent(at) {
+            match &f.tree[parent].kind {
+                ExprKind::Selector { name, .. } if name.name == "Done" => return true,
+                ExprKind::FuncLit(_) => return true,
+                _ => {}
+            }
+            at = parent;
+        }
+        // Function literals hold statements, which hold expressions: look by place.
+        enclosing_literal(f.tree, f.tree[*expr].range) != f.literal
+            || f.tree.stmts.iter().any(|(_, s)| {
+                matches!(s.kind, StmtKind::Go(call) if f.tree[call].range.contains_range(f.tree[*expr].range))
+            })
+    })
+}
+
+/// Whether an expression is a context that is never cancelled.
+pub(crate) fn is_background(f: &Function<'_>, context: ExprId) -> bool {
+    let context = f.tree.unparen(context);
+    if matches!(f.tree[context].kind, ExprKind::Call { .. }) {
+        return f.target(context).is_some_and(|t| {
+            t.package == "context"
+                && t.ty.is_none()
+                && matches!(t.name.as_str(), "Background" | "TODO" | "WithoutCancel")
+        });
+    }
+    match f.facts.refs.get(context) {
+        Some(Res::Local(local)) => f.d.only_value(*local).is_some_and(|(value, _)| {
+            matches!(
+                f.facts.callees.get(f.tree.unparen(value)),
+                Some(Callee::Func(_))
+            ) && is_background_call(f, value)
+        }),
+        _ => false,
+    }
+}
+
+fn is_background_call(f: &Function<'_>, value: ExprId) -> bool {
+    f.target(f.tree.unparen(value)).is_some_and(|t| {
+        t.package == "context"
+            && t.ty.is_none()
+            && matches!(t.name.as_str(), "Background" | "TODO" | "WithoutCancel")
+    })
+}

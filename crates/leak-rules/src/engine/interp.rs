@@ -1,0 +1,2153 @@
+//! Following one obligation through one function.
+//!
+//! The search starts where the thing is acquired and goes along the control-flow graph, each path with its own small [`State`]:
+//! which variables hold the thing, which hold the error that says whether there is one, and what is known about conditions that
+//! are asked more than once. A path ends where the thing is released, handed on, or was not acquired at all; it leaks where it
+//! reaches an exit, or where nothing holds the thing any more. Paths are searched breadth first, so that the first leak found has
+//! the shortest way.
+//!
+//! Architecture invariant: whatever is not understood ends the path in silence.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use go_model::cfg::{BlockId, Cond, Node, Terminator};
+use go_model::facts::{Callee, LocalId, LocalKind, Res};
+use go_model::summary::{Fact, Fate, FlowKind, How, Invoke, ParamEffect, Summary, When};
+use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::{Name, TextRange};
+use rustc_hash::FxHashSet;
+
+use super::function::{Depth, Function, Target};
+use super::kinds::{Acquirer, Extra, Kind};
+use super::outline::{cond_key, equals_key};
+use super::site::{LeakKind, LeakPoint};
+
+/// More states than this are not searched for one obligation.
+const MAX_STATES: usize = 3000;
+/// Deeper expressions are not understood.
+const MAX_DEPTH: u32 = 200;
+/// Literals in literals in … deeper than this are not looked into.
+const MAX_LITERALS: u32 = 4;
+
+static BOUND_HITS: AtomicU64 = AtomicU64::new(0);
+
+/// How often a search was given up since the process began because it had too many states.
+pub fn bound_hits() -> u64 {
+    BOUND_HITS.load(Ordering::Relaxed)
+}
+
+/// What is followed.
+#[derive(Debug, Clone)]
+pub(crate) struct Obligation {
+    pub(crate) kind: &'static Kind,
+    pub(crate) acquirer: Acquirer,
+    /// The acquiring call.
+    pub(crate) call: ExprId,
+    /// Where it stands in the graph.
+    pub(crate) block: BlockId,
+    /// Index in the block's nodes; past the end for the operands of a return.
+    pub(crate) node: usize,
+    /// What counts as a release besides: the end of a transaction, the cancellation of a parent.
+    pub(crate) parent: Option<Place>,
+    /// Deferred literals that may be registered before the acquisition.
+    pub(crate) early: Vec<StmtId>,
+}
+
+/// A variable, or a field reached from one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) local: LocalId,
+    pub(crate) path: Vec<Name>,
+}
+
+/// What a place has to do with the obligation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// It holds the thing.
+    Thing,
+    /// It uses the thing without owning it.
+    View,
+    /// It holds the error of the acquisition, which is nil exactly if there is a thing.
+    Err,
+    /// It is the context that the cancel function belongs to.
+    Ctx,
+    /// What ends the thing with itself.
+    Parent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Mark {
+    place: Place,
+    role: Role,
+}
+
+/// What follows for the obligation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Imp {
+    /// Nothing.
+    Keep,
+    /// There is a thing.
+    Acquired,
+    /// There is none (or none any more), or nobody knows.
+    Drop,
+}
+
+type Implication = (Imp, Imp);
+const NOTHING: Implication = (Imp::Keep, Imp::Keep);
+
+/// What is known on a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    marks: Vec<Mark>,
+    /// Booleans that say something about the obligation.
+    bools: Vec<(LocalId, Implication)>,
+    /// Conditions with a known value.
+    facts: Vec<(u64, bool)>,
+    /// Variables known to be nil or not.
+    nils: Vec<(LocalId, bool)>,
+    /// Deferred releases that happen only if this error is not nil.
+    pending: Vec<LocalId>,
+}
+
+impl State {
+    fn things(&self) -> impl Iterator<Item = &Place> {
+        self.marks
+            .iter()
+            .filter(|m| m.role == Role::Thing)
+            .map(|m| &m.place)
+    }
+
+    fn has_thing(&self) -> bool {
+        self.things().next().is_some()
+    }
+
+    fn mark(&mut self, place: Place, role: Role) {
+        let mark = Mark { place, role };
+        if !self.marks.contains(&mark) {
+            self.marks.push(mark);
+        }
+    }
+
+    fn unmark(&mut self, local: LocalId, path: &[Name]) {
+        self.marks
+            .retain(|m| m.place.local != local || !m.place.path.starts_with(path));
+    }
+
+    fn set_fact(&mut self, key: u64, value: bool) {
+        match self.facts.binary_search_by_key(&key, |f| f.0) {
+            Ok(i) => self.facts[i].1 = value,
+            Err(i) => self.facts.insert(i, (key, value)),
+        }
+    }
+
+    fn fact(&self, key: u64) -> Option<bool> {
+        let i = self.facts.binary_search_by_key(&key, |f| f.0).ok()?;
+        Some(self.facts[i].1)
+    }
+
+    fn set_nil(&mut self, local: LocalId, nil: bool) {
+        self.nils.retain(|n| n.0 != local);
+        self.nils.push((local, nil));
+        self.nils
+            .sort_unstable_by_key(|n| n.0.into_raw().into_u32());
+    }
+
+    fn nil(&self, local: LocalId) -> Option<bool> {
+        self.nils.iter().find(|n| n.0 == local).map(|n| n.1)
+    }
+}
+
+/// What an expression's value has to do with the obligation.
+#[derive(Debug, Clone, Default)]
+struct Rel {
+    /// Where in the value, and what.
+    at: Vec<(Vec<Name>, Role)>,
+    /// It is this function literal, which captures something.
+    closure: Option<ExprId>,
+    /// It is a method value that releases the thing.
+    releaser: bool,
+}
+
+impl Rel {
+    fn of(path: Vec<Name>, role: Role) -> Self {
+        Self {
+            at: vec![(path, role)],
+            ..Self::default()
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.at.is_empty() && self.closure.is_none() && !self.releaser
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.at.iter().any(|(_, r)| *r == role)
+    }
+
+    /// It is exactly that, not something that contains it.
+    fn is(&self, role: Role) -> bool {
+        self.at
+            .iter()
+            .any(|(path, r)| *r == role && path.is_empty())
+    }
+
+    fn prefixed(mut self, name: Name) -> Self {
+        for (path, _) in &mut self.at {
+            path.insert(0, name);
+        }
+        self
+    }
+
+    fn merge(&mut self, other: Rel) {
+        for entry in other.at {
+            if !self.at.contains(&entry) {
+                self.at.push(entry);
+            }
+        }
+        self.closure = self.closure.or(other.closure);
+        self.releaser |= other.releaser;
+    }
+}
+
+/// What happened while something was evaluated.
+#[derive(Debug, Clone, Default)]
+struct Events {
+    released: bool,
+    moved: bool,
+    /// There is no thing on this path.
+    absent: bool,
+    /// There is one.
+    acquired: bool,
+    /// The thing was used in a call.
+    touched: bool,
+    /// Nothing holds the thing any more.
+    lost: bool,
+    /// Where it was released.
+    release_at: Vec<TextRange>,
+}
+
+impl Events {
+    fn settled(&self) -> bool {
+        self.released || self.moved || self.absent
+    }
+}
+
+/// What a function literal does to what it captures.
+#[derive(Debug, Clone, Default)]
+struct LiteralEffect {
+    released: bool,
+    moved: bool,
+    /// The release happens only if this is not nil.
+    guard: Option<LocalId>,
+}
+
+/// How control got from one block to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Plain,
+    Cond(Cond, bool),
+    Arm(StmtId, usize),
+}
+
+struct Visit {
+    block: BlockId,
+    state: Arc<State>,
+    parent: Option<usize>,
+    edge: Edge,
+}
+
+/// A leak.
+#[derive(Debug, Clone)]
+pub(crate) struct Leak {
+    pub(crate) point: LeakPoint,
+    /// Where to point.
+    pub(crate) range: TextRange,
+    /// The branches taken, in order.
+    pub(crate) path: Vec<Edge>,
+}
+
+/// What came of following an obligation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    /// In the order found: the first has the shortest path.
+    pub(crate) leaks: Vec<Leak>,
+    /// Nothing ever held the thing.
+    pub(crate) discarded: bool,
+    /// Where the thing is held right after the acquisition.
+    pub(crate) held: Option<Place>,
+    /// Statements that release it, not deferred.
+    pub(crate) releases: Vec<StmtId>,
+    /// Deferred releases.
+    pub(crate) defers: Vec<StmtId>,
+    /// It is released on some path.
+    pub(crate) released: bool,
+    /// It is handed on on some path.
+    pub(crate) moved: bool,
+    /// The search was given up.
+    pub(crate) bounded: bool,
+}
+
+pub(crate) struct Interp<'a> {
+    f: &'a Function<'a>,
+    ob: &'a Obligation,
+    ev: Events,
+    /// The acquiring call is evaluated for the first time.
+    acquiring: bool,
+    depth: u32,
+    /// Inside the body of a literal: nothing is unmarked, and assignments to outer variables are moves.
+    literals: Vec<ExprId>,
+}
+
+impl<'a> Interp<'a> {
+    pub(crate) fn new(f: &'a Function<'a>, ob: &'a Obligation) -> Self {
+        Self {
+            f,
+            ob,
+            ev: Events::default(),
+            acquiring: false,
+            depth: 0,
+            literals: Vec::new(),
+        }
+    }
+
+    /// Follows the obligation.
+    pub(crate) fn run(mut self) -> Outcome {
+        let f = self.f;
+        let cfg = f.cfg;
+        let mut out = Outcome::default();
+        let mut state = State::default();
+        self.seed(&mut state);
+        if let Some(parent) = &self.ob.parent {
+            state.mark(parent.clone(), Role::Parent);
+        }
+        let block = &cfg[self.ob.block];
+        self.acquiring = true;
+        match block.nodes.get(self.ob.node) {
+            Some(node) => self.node(&mut state, *node, &mut out),
+            // The operands of a return: whatever is not handed on there is lost there.
+            None => {
+                if let Terminator::Return(stmt) = block.terminator {
+                    self.acquiring = true;
+                    self.exit(&mut state, stmt, &[], &mut out);
+                    out.discarded = !out.leaks.is_empty();
+                }
+                return out;
+            }
+        }
+        self.acquiring = false;
+        if self.ev.settled() {
+            self.note(&mut out);
+            return out;
+        }
+        out.discarded = !state.has_thing();
+        out.held = state
+            .things()
+            .min_by_key(|p| (p.path.len(), p.local.into_raw().into_u32()))
+            .cloned();
+        if let Some(held) = &out.held
+            && self.captured_before(held.local)
+        {
+            // A literal that was handed out before may see it.
+            return out;
+        }
+        self.search(state, &mut out);
+        out
+    }
+
+    fn search(&mut self, start: State, out: &mut Outcome) {
+        let cfg = self.f.cfg;
+        let mut visits: Vec<Visit> = Vec::new();
+        let mut seen: FxHashSet<(BlockId, Arc<State>)> = FxHashSet::default();
+        let mut queue: VecDeque<usize> = VecDeque::new();
+        visits.push(Visit {
+            block: self.ob.block,
+            state: Arc::new(start),
+            parent: None,
+            edge: Edge::Plain,
+        });
+        queue.push_back(0);
+        while let Some(index) = queue.pop_front() {
+            if visits.len() > MAX_STATES {
+                BOUND_HITS.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(
+                    declaration = %self.f.name(),
+                    rule = self.ob.kind.rule,
+                    "gave up: too many paths"
+                );
+                out.bounded = true;
+                return;
+            }
+            let block = visits[index].block;
+            let mut state = (*visits[index].state).clone();
+            let first = if index == 0 { self.ob.node + 1 } else { 0 };
+            let path = |visits: &[Visit]| {
+                let mut path = Vec::new();
+                let mut at = Some(index);
+                while let Some(i) = at {
+                    if visits[i].edge != Edge::Plain {
+                        path.push(visits[i].edge);
+                    }
+                    at = visits[i].parent;
+                }
+                path.reverse();
+                path
+            };
+            let mut ended = false;
+            for (i, node) in cfg[block].nodes.iter().enumerate().skip(first) {
+                let again = index != 0 && block == self.ob.block && i == self.ob.node;
+                self.ev = Events::default();
+                let mut before = state.clone();
+                self.node(&mut state, *node, out);
+                if self.ev.settled() {
+                    self.note(out);
+                    ended = true;
+                    break;
+                }
+                if self.ev.lost || (again && out.discarded) {
+                    let stmt = match node {
+                        Node::Stmt(stmt) => Some(*stmt),
+                        _ => None,
+                    };
+                    if self.early_release(&mut before, None) {
+                        out.moved = true;
+                    } else {
+                        let range = match node {
+                            Node::Stmt(s) | Node::Defer(s) => self.f.tree[*s].range,
+                            Node::Eval(e) => self.f.tree[*e].range,
+                            Node::RangeBind(s) | Node::TypeBind(s, _) => self.f.head_range(*s),
+                        };
+                        out.leaks.push(Leak {
+                            point: LeakPoint {
+                                stmt,
+                                kind: if again {
+                                    LeakKind::NextIteration
+                                } else {
+                                    LeakKind::Overwrite
+                                },
+                                operands_touch: self.ev.touched,
+                            },
+                            range,
+                            path: path(&visits),
+                        });
+                    }
+                    ended = true;
+                    break;
+                }
+                if again {
+                    // Still held by another variable from the time before: that one is followed on.
+                    continue;
+                }
+            }
+            if ended {
+                continue;
+            }
+            let mut next: Vec<(BlockId, State, Edge)> = Vec::new();
+            match &cfg[block].terminator {
+                Terminator::Jump(to) => next.push((*to, state, Edge::Plain)),
+                Terminator::Branch { cond, then, els } => {
+                    for (to, taken) in [(*then, true), (*els, false)] {
+                        let mut state = state.clone();
+                        if self.refine(&mut state, cond, taken, out) {
+                            next.push((to, state, Edge::Cond(*cond, taken)));
+                        }
+                    }
+                }
+                Terminator::Select { stmt, arms } => {
+                    for (i, arm) in arms.iter().enumerate() {
+                        next.push((*arm, state.clone(), Edge::Arm(*stmt, i)));
+                    }
+                }
+                Terminator::Return(stmt) => {
+                    let path = path(&visits);
+                    self.exit(&mut state, *stmt, &path, out);
+                }
+                Terminator::NoReturn { .. } | Terminator::Stuck => {}
+            }
+            for (to, mut state, edge) in next {
+                if let Some(leak) = self.back_edge(block, to, &mut state, edge) {
+                    if self.early_release(&mut state.clone(), None) {
+                        out.moved = true;
+                        continue;
+                    }
+                    let mut steps = path(&visits);
+                    if edge != Edge::Plain {
+                        steps.push(edge);
+                    }
+                    out.leaks.push(Leak {
+                        path: steps,
+                        ..leak
+                    });
+                    continue;
+                }
+                let state = Arc::new(state);
+                if seen.insert((to, state.clone())) {
+                    visits.push(Visit {
+                        block: to,
+                        state,
+                        parent: Some(index),
+                        edge,
+                    });
+                    queue.push_back(visits.len() - 1);
+                }
+            }
+        }
+    }
+
+    /// Notes how a path ended.
+    fn note(&self, out: &mut Outcome) {
+        out.released |= self.ev.released;
+        out.moved |= self.ev.moved;
+    }
+
+    /// Leaves a loop's body for its next iteration: what is declared in the body is gone.
+    fn back_edge(&self, from: BlockId, to: BlockId, state: &mut State, edge: Edge) -> Option<Leak> {
+        let cfg = self.f.cfg;
+        let looping = cfg.loops.iter().find(|l| l.header == to)?;
+        if !cfg.is_in_loop(from, looping.stmt) {
+            return None;
+        }
+        let body = self.f.loop_body(looping.stmt)?;
+        let had = state.has_thing();
+        let facts = self.f.facts;
+        let inside = |local: LocalId| body.contains_range(facts.locals[local].ident.range);
+        state.marks.retain(|m| !inside(m.place.local));
+        state.bools.retain(|b| !inside(b.0));
+        state.nils.retain(|n| !inside(n.0));
+        if !had || state.has_thing() {
+            return None;
+        }
+        let stmt = self.f.continue_at(from, edge);
+        let range = match stmt {
+            Some(stmt) => self.f.tree[stmt].range,
+            None => TextRange::at(
+                body.end() - go_syntax::TextSize::from(1),
+                go_syntax::TextSize::from(1),
+            ),
+        };
+        Some(Leak {
+            point: LeakPoint {
+                stmt,
+                kind: LeakKind::NextIteration,
+                operands_touch: false,
+            },
+            range,
+            path: Vec::new(),
+        })
+    }
+
+    /// A return, or the end of the body.
+    fn exit(&mut self, state: &mut State, stmt: Option<StmtId>, path: &[Edge], out: &mut Outcome) {
+        self.ev = Events::default();
+        let f = self.f;
+        let operands: &[ExprId] = match stmt.map(|s| &f.tree[s].kind) {
+            Some(StmtKind::Return(values)) => values,
+            _ => &[],
+        };
+        for &operand in operands {
+            let results = self.eval_all(state, operand);
+            for rel in results {
+                if rel.has(Role::Thing) || rel.has(Role::View) {
+                    self.ev.touched = true;
+                }
+                self.escape(state, &rel);
+            }
+        }
+        if operands.is_empty() && stmt.is_some() {
+            for mark in &state.marks {
+                if matches!(mark.role, Role::Thing | Role::View)
+                    && f.facts.locals[mark.place.local].kind == LocalKind::Result
+                {
+                    self.ev.moved = true;
+                }
+            }
+        }
+        if self.ev.settled() {
+            if self.ev.released
+                && let Some(stmt) = stmt
+            {
+                out.releases.push(stmt);
+            }
+            self.note(out);
+            return;
+        }
+        let touched = self.ev.touched;
+        for pending in state.pending.clone() {
+            if !self.is_nil_at_exit(state, pending, operands) {
+                out.released = true;
+                return;
+            }
+        }
+        if self.early_release(state, Some(operands)) {
+            out.released = true;
+            return;
+        }
+        let range = match stmt {
+            Some(stmt) => f.tree[stmt].range,
+            None => f.end_range(),
+        };
+        out.leaks.push(Leak {
+            point: LeakPoint {
+                stmt,
+                kind: if stmt.is_some() {
+                    LeakKind::Return
+                } else {
+                    LeakKind::End
+                },
+                operands_touch: touched,
+            },
+            range,
+            path: path.to_vec(),
+        });
+    }
+
+    /// Whether the error is surely nil when the function returns these operands.
+    fn is_nil_at_exit(&self, state: &State, error: LocalId, operands: &[ExprId]) -> bool {
+        let f = self.f;
+        if let Some(index) = f.results().iter().position(|r| *r == Some(error))
+            && !operands.is_empty()
+        {
+            let Some(&operand) = operands.get(index) else {
+                return false;
+            };
+            let operand = f.tree.unparen(operand);
+            return match f.facts.refs.get(operand) {
+                Some(Res::Nil) => true,
+                Some(Res::Local(local)) => state.nil(*local) == Some(true),
+                _ => false,
+            };
+        }
+        state.nil(error) == Some(true)
+    }
+
+    /// Whether a deferred literal that was registered before the acquisition releases what is held now.
+    fn early_release(&mut self, state: &mut State, operands: Option<&[ExprId]>) -> bool {
+        let ob = self.ob;
+        let f = self.f;
+        for &stmt in &ob.early {
+            let StmtKind::Defer(call) = f.tree[stmt].kind else {
+                continue;
+            };
+            let Some(literal) = f.called_literal(call) else {
+                continue;
+            };
+            let saved = std::mem::take(&mut self.ev);
+            let effect = self.literal(state, literal, &[]);
+            self.ev = saved;
+            if effect.moved {
+                return true;
+            }
+            if effect.released {
+                match (effect.guard, operands) {
+                    (Some(guard), Some(operands)) => {
+                        if !self.is_nil_at_exit(state, guard, operands) {
+                            return true;
+                        }
+                    }
+                    _ => return true,
+                }
+            }
+        }
+        false
+    }
+
+    /// What the conditions that led to the acquisition say.
+    fn seed(&self, state: &mut State) {
+        let f = self.f;
+        let dominators = f.dominators();
+        let mut at = self.ob.block;
+        let call = f.tree[self.ob.call].range;
+        while let Some(up) = dominators.immediate(at) {
+            if let Terminator::Branch { cond, then, els } = &f.cfg[up].terminator {
+                let through_then = dominators.dominates(*then, self.ob.block) && then != els;
+                let through_els = dominators.dominates(*els, self.ob.block) && then != els;
+                if through_then != through_els
+                    && let Some(key) = self.key(cond)
+                    && f.is_repeated(key.hash)
+                    && !key
+                        .locals
+                        .iter()
+                        .any(|l| f.assigned_within(*l, cond_end(f, cond), call.start()))
+                {
+                    state.set_fact(key.hash, through_then != key.negated);
+                }
+            }
+            at = up;
+        }
+    }
+
+    fn key(&self, cond: &Cond) -> Option<super::outline::CondKey> {
+        match cond {
+            Cond::Expr(e) => cond_key(self.f.tree, self.f.facts, *e),
+            Cond::CaseEquals { tag, value } => equals_key(self.f.tree, self.f.facts, *tag, *value),
+            _ => None,
+        }
+    }
+
+    // ---- conditions ----
+
+    /// Takes an edge of a branch; `false` if it cannot be taken or if nothing is owed behind it.
+    fn refine(&mut self, state: &mut State, cond: &Cond, taken: bool, out: &mut Outcome) -> bool {
+        let f = self.f;
+        if let Some(key) = self.key(cond) {
+            let value = taken != key.negated;
+            if let Some(known) = state.fact(key.hash)
+                && known != value
+            {
+                return false;
+            }
+            if f.is_repeated(key.hash) {
+                state.set_fact(key.hash, value);
+            }
+        }
+        let (if_true, if_false) = match cond {
+            Cond::Expr(e) => {
+                if let Some((local, nil_if_true)) = self.nil_test(*e)
+                    && !self.learn_nil(state, local, taken == nil_if_true)
+                {
+                    return false;
+                }
+                if let Some(known) = f.constant(*e) {
+                    return known == taken;
+                }
+                self.implication(state, *e)
+            }
+            Cond::CaseEquals { tag, value } => {
+                if f.is_nil(*value)
+                    && let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*tag))
+                    && !self.learn_nil(state, *local, taken)
+                {
+                    return false;
+                }
+                self.equality(state, *tag, *value)
+            }
+            Cond::TypeCase { stmt, case } => self.type_case(state, *stmt, *case),
+            Cond::RangeNext(stmt) => {
+                if !taken && f.never_ends(*stmt) {
+                    return false;
+                }
+                NOTHING
+            }
+        };
+        match if taken { if_true } else { if_false } {
+            Imp::Keep => true,
+            Imp::Acquired => {
+                self.resolve(state);
+                true
+            }
+            Imp::Drop => {
+                if self.drained(cond) {
+                    out.released = true;
+                }
+                false
+            }
+        }
+    }
+
+    fn drained(&self, cond: &Cond) -> bool {
+        let Cond::Expr(e) = cond else { return false };
+        let ExprKind::Call { func, .. } = &self.f.tree[self.f.tree.unparen(*e)].kind else {
+            return false;
+        };
+        matches!(&self.f.tree[self.f.tree.unparen(*func)].kind,
+            ExprKind::Selector { name, .. } if self.ob.kind.drains.contains(&name.name.as_str()))
+    }
+
+    /// There is a thing: its error is nil.
+    fn resolve(&self, state: &mut State) {
+        let errors: Vec<LocalId> = state
+            .marks
+            .iter()
+            .filter(|m| m.role == Role::Err && m.place.path.is_empty())
+            .map(|m| m.place.local)
+            .collect();
+        state.marks.retain(|m| m.role != Role::Err);
+        for error in errors {
+            state.set_nil(error, true);
+        }
+    }
+
+    /// `x == nil` or `x != nil` with a local: the local, and whether true means nil.
+    fn nil_test(&self, cond: ExprId) -> Option<(LocalId, bool)> {
+        let f = self.f;
+        let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
+            return None;
+        };
+        let eq = match op {
+            BinaryOp::Eq => true,
+            BinaryOp::Ne => false,
+            _ => return None,
+        };
+        let other = if f.is_nil(*rhs) {
+            lhs
+        } else if f.is_nil(*lhs) {
+            rhs
+        } else {
+            return None;
+        };
+        match f.facts.refs.get(f.tree.unparen(*other)) {
+            Some(Res::Local(local)) => Some((*local, eq)),
+            _ => None,
+        }
+    }
+
+    /// `false` if it contradicts what is known.
+    fn learn_nil(&self, state: &mut State, local: LocalId, nil: bool) -> bool {
+        if let Some(known) = state.nil(local) {
+            return known == nil;
+        }
+        state.set_nil(local, nil);
+        true
+    }
+
+    fn equality(&mut self, state: &mut State, lhs: ExprId, rhs: ExprId) -> Implication {
+        let f = self.f;
+        let (value, other) = if f.is_nil(rhs) {
+            (lhs, None)
+        } else if f.is_nil(lhs) {
+            (rhs, None)
+        } else {
+            (lhs, Some(rhs))
+        };
+        let rel = self.quiet(state, value);
+        match other {
+            None => {
+                if rel.is(Role::Err) {
+                    (Imp::Acquired, Imp::Drop)
+                } else if rel.has(Role::Thing) || rel.is(Role::View) {
+                    // The thing is there, so whatever holds it is not nil; and without an error to look at this is the test.
+                    (Imp::Drop, Imp::Keep)
+                } else {
+                    NOTHING
+                }
+            }
+            Some(other) => {
+                let second = self.quiet(state, other);
+                if rel.is(Role::Err) || second.is(Role::Err) {
+                    let target = if rel.is(Role::Err) { other } else { value };
+                    match f.facts.refs.get(f.tree.unparen(target)) {
+                        // It may be nil.
+                        Some(Res::Local(local)) if state.nil(*local) != Some(false) => NOTHING,
+                        _ => (Imp::Drop, Imp::Keep),
+                    }
+                } else if rel.is(Role::Thing) != second.is(Role::Thing) {
+                    // A fresh thing is none of the old ones.
+                    (Imp::Drop, Imp::Keep)
+                } else {
+                    NOTHING
+                }
+            }
+        }
+    }
+
+    fn type_case(&mut self, state: &mut State, stmt: StmtId, case: u32) -> Implication {
+        let f = self.f;
+        let StmtKind::TypeSwitch { subject, cases, .. } = &f.tree[stmt].kind else {
+            return NOTHING;
+        };
+        let Some(case) = cases.get(case as usize) else {
+            return NOTHING;
+        };
+        let rel = self.quiet(state, *subject);
+        let nil = case.exprs.iter().any(|e| f.is_nil(*e));
+        if rel.is(Role::Err) {
+            return match (nil, case.exprs.len()) {
+                (true, 1) => (Imp::Acquired, Imp::Drop),
+                (true, _) => NOTHING,
+                (false, _) => (Imp::Drop, Imp::Keep),
+            };
+        }
+        if rel.has(Role::Thing) {
+            // What the dynamic type is, is not followed.
+            return (Imp::Keep, Imp::Drop);
+        }
+        NOTHING
+    }
+
+    fn implication(&mut self, state: &mut State, cond: ExprId) -> Implication {
+        let f = self.f;
+        let cond = f.tree.unparen(cond);
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            self.depth -= 1;
+            return NOTHING;
+        }
+        let result = match &f.tree[cond].kind {
+            ExprKind::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => {
+                let (t, e) = self.implication(state, *operand);
+                (e, t)
+            }
+            ExprKind::Binary {
+                op: BinaryOp::LogicalAnd,
+                lhs,
+                rhs,
+            } => {
+                let a = self.implication(state, *lhs);
+                let b = self.implication(state, *rhs);
+                (a.0.max(b.0), a.1.min(b.1))
+            }
+            ExprKind::Binary {
+                op: BinaryOp::LogicalOr,
+                lhs,
+                rhs,
+            } => {
+                let a = self.implication(state, *lhs);
+                let b = self.implication(state, *rhs);
+                (a.0.min(b.0), a.1.max(b.1))
+            }
+            ExprKind::Binary {
+                op: BinaryOp::Eq,
+                lhs,
+                rhs,
+            } => self.equality(state, *lhs, *rhs),
+            ExprKind::Binary {
+                op: BinaryOp::Ne,
+                lhs,
+                rhs,
+            } => {
+                let (t, e) = self.equality(state, *lhs, *rhs);
+                (e, t)
+            }
+            ExprKind::Ident(_) => match f.facts.refs.get(cond) {
+                Some(Res::Local(local)) => state
+                    .bools
+                    .iter()
+                    .find(|b| b.0 == *local)
+                    .map_or(NOTHING, |b| b.1),
+                _ => NOTHING,
+            },
+            ExprKind::Call { .. } => self.call_implication(state, cond),
+            _ => NOTHING,
+        };
+        self.depth -= 1;
+        result
+    }
+
+    fn call_implication(&mut self, state: &mut State, call: ExprId) -> Implication {
+        let f = self.f;
+        let ExprKind::Call { func, args, .. } = &f.tree[call].kind else {
+            return NOTHING;
+        };
+        if let ExprKind::Selector { base, name } = &f.tree[f.tree.unparen(*func)].kind
+            && self.ob.kind.drains.contains(&name.name.as_str())
+            && self.quiet(state, *base).is(Role::Thing)
+        {
+            return (Imp::Keep, Imp::Drop);
+        }
+        let target = f.target(call);
+        let summary = f.summary(call);
+        let mut all = NOTHING;
+        for (i, &arg) in args.iter().enumerate() {
+            let rel = self.quiet(state, arg);
+            if rel.is(Role::Err) {
+                let known = match &target {
+                    Some(t) if t.is_func("errors", "Is") || t.is_func("errors", "As") => {
+                        let maybe_nil = t.name == "Is"
+                            && args.get(1).is_some_and(|a| {
+                                matches!(f.facts.refs.get(f.tree.unparen(*a)),
+                                    Some(Res::Local(l)) if state.nil(*l) != Some(false))
+                            });
+                        Some(if maybe_nil {
+                            NOTHING
+                        } else {
+                            (Imp::Drop, Imp::Keep)
+                        })
+                    }
+                    Some(t)
+                        if t.package == "os"
+                            && t.ty.is_none()
+                            && matches!(
+                                t.name.as_str(),
+                                "IsNotExist" | "IsExist" | "IsPermission" | "IsTimeout"
+                            ) =>
+                    {
+                        Some((Imp::Drop, Imp::Keep))
+                    }
+                    _ => None,
+                };
+                let known = known.or_else(|| {
+                    let effect = summary.as_deref()?.param(i);
+                    let imp = |guard: Option<go_model::summary::Guard>| {
+                        guard
+                            .filter(|g| g.unless_nil.is_none())
+                            .map(|g| match g.fact {
+                                Fact::NonNil => Imp::Drop,
+                                Fact::Nil => Imp::Acquired,
+                                _ => Imp::Keep,
+                            })
+                    };
+                    match (imp(effect.if_true), imp(effect.if_false)) {
+                        (None, None) => None,
+                        (t, e) => Some((t.unwrap_or(Imp::Keep), e.unwrap_or(Imp::Keep))),
+                    }
+                });
+                // Somebody else decides what the error means: what it means is not known.
+                let known = known.unwrap_or(if f.d.depth == Depth::Full {
+                    (Imp::Drop, Imp::Drop)
+                } else {
+                    NOTHING
+                });
+                all = (all.0.max(known.0), all.1.max(known.1));
+            } else if rel.is(Role::Thing)
+                && let Some(summary) = &summary
+            {
+                let effect = summary.param(i);
+                let imp = |guard: Option<go_model::summary::Guard>| match guard {
+                    Some(g) if g.unless_nil.is_none() && g.fact == Fact::Nil => Imp::Drop,
+                    _ => Imp::Keep,
+                };
+                all = (
+                    all.0.max(imp(effect.if_true)),
+                    all.1.max(imp(effect.if_false)),
+                );
+            }
+        }
+        all
+    }
+
+    /// Evaluates without noting what happens: for conditions, whose operands were evaluated before.
+    fn quiet(&mut self, state: &mut State, expr: ExprId) -> Rel {
+        let saved = std::mem::take(&mut self.ev);
+        let rel = match &self.f.tree[self.f.tree.unparen(expr)].kind {
+            ExprKind::Ident(_) | ExprKind::Selector { .. } | ExprKind::Star(_) => {
+                self.eval(state, expr)
+            }
+            ExprKind::Call { .. } => {
+                let mut state = state.clone();
+                self.eval(&mut state, expr)
+            }
+            _ => Rel::default(),
+        };
+        self.ev = saved;
+        rel
+    }
+
+    // ---- statements ----
+
+    fn node(&mut self, state: &mut State, node: Node, out: &mut Outcome) {
+        let f = self.f;
+        match node {
+            Node::Stmt(stmt) => {
+                self.stmt(state, stmt);
+                if self.ev.released && self.literals.is_empty() {
+                    out.releases.push(stmt);
+                }
+            }
+            Node::Defer(stmt) => {
+                if let StmtKind::Defer(call) = f.tree[stmt].kind {
+                    self.defer(state, call);
+                    if (self.ev.released || self.ev.moved) && self.literals.is_empty() {
+                        out.defers.push(stmt);
+                    }
+                }
+            }
+            Node::Eval(e) => {
+                self.eval(state, e);
+            }
+            Node::RangeBind(stmt) => {
+                if let StmtKind::Range { key, value, .. } = &f.tree[stmt].kind {
+                    for target in [key, value].into_iter().flatten() {
+                        self.assign(state, *target, Rel::default(), None);
+                    }
+                }
+            }
+            Node::TypeBind(stmt, case) => {
+                if let StmtKind::TypeSwitch { subject, .. } = &f.tree[stmt].kind
+                    && let Some(local) = f.type_switch_local(stmt, case)
+                {
+                    let rel = self.quiet(state, *subject);
+                    self.assign_local(state, local, rel);
+                }
+            }
+        }
+    }
+
+    fn stmt(&mut self, state: &mut State, stmt: StmtId) {
+        let f = self.f;
+        match &f.tree[stmt].kind {
+            StmtKind::Expr(e) => {
+                self.eval_all(state, *e);
+            }
+            StmtKind::Send { chan, value } => {
+                self.eval(state, *chan);
+                let rel = self.eval(state, *value);
+                self.escape(state, &rel);
+            }
+            StmtKind::IncDec { operand, .. } => {
+                self.eval(state, *operand);
+                self.forget(state, *operand);
+            }
+            StmtKind::Assign { lhs, op, rhs } => self.assign_stmt(state, lhs, *op, rhs),
+            StmtKind::Var(specs) => {
+                for spec in specs {
+                    let mut rels = Vec::new();
+                    for value in &spec.values {
+                        rels.extend(self.eval_all(state, *value));
+                    }
+                    let comma_ok = self.comma_ok(state, spec.names.len(), &spec.values);
+                    for (i, name) in spec.names.iter().enumerate() {
+                        if let Some(local) = f.declared_at(name.range) {
+                            let rel = rels.get(i).cloned().unwrap_or_default();
+                            self.assign_local(state, local, rel);
+                            if let Some(value) = spec.values.get(i) {
+                                self.remember(state, local, *value);
+                            }
+                            if i == 1
+                                && let Some(imp) = comma_ok
+                            {
+                                state.bools.push((local, imp));
+                            }
+                        } else if let Some(rel) = rels.get(i) {
+                            self.escape_unless_blank(state, name.name, rel);
+                        }
+                    }
+                }
+            }
+            StmtKind::Go(call) => self.go(state, *call),
+            StmtKind::Defer(call) => self.defer(state, *call),
+            _ => {}
+        }
+    }
+
+    fn escape_unless_blank(&mut self, state: &mut State, name: Name, rel: &Rel) {
+        if !name.is_blank() {
+            self.escape(state, rel);
+        }
+    }
+
+    fn assign_stmt(&mut self, state: &mut State, lhs: &[ExprId], op: AssignOp, rhs: &[ExprId]) {
+        let f = self.f;
+        if let AssignOp::Op(_) = op {
+            for e in rhs {
+                self.eval(state, *e);
+            }
+            for e in lhs {
+                self.forget(state, *e);
+            }
+            return;
+        }
+        let mut rels = Vec::new();
+        for value in rhs {
+            let all = self.eval_all(state, *value);
+            if rhs.len() == lhs.len() {
+                rels.push(all.into_iter().next().unwrap_or_default());
+            } else {
+                rels.extend(all);
+            }
+        }
+        let comma_ok = self.comma_ok(state, lhs.len(), rhs);
+        // What a boolean says is read before anything is assigned.
+        let bools: Vec<Implication> = if rhs.len() == lhs.len() {
+            rhs.iter()
+                .map(|value| {
+                    if f.is_bool(*value) {
+                        self.implication(state, *value)
+                    } else {
+                        NOTHING
+                    }
+                })
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for (i, target) in lhs.iter().enumerate() {
+            let rel = rels.get(i).cloned().unwrap_or_default();
+            let value = (rhs.len() == lhs.len()).then(|| rhs[i]);
+            self.assign(state, *target, rel, value);
+            if let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*target)) {
+                if let Some(imp) = bools.get(i).filter(|b| **b != NOTHING) {
+                    state.bools.push((*local, *imp));
+                }
+                if i == 1
+                    && let Some(imp) = comma_ok
+                {
+                    state.bools.push((*local, imp));
+                }
+            }
+        }
+        if !self.ev.settled() && self.ev.lost && state.has_thing() {
+            self.ev.lost = false;
+        }
+    }
+
+    /// What the second value of `v, ok := x.(T)` says.
+    fn comma_ok(
+        &mut self,
+        state: &mut State,
+        targets: usize,
+        values: &[ExprId],
+    ) -> Option<Implication> {
+        let f = self.f;
+        if targets != 2 || values.len() != 1 {
+            return None;
+        }
+        let ExprKind::TypeAssert { base, .. } = &f.tree[f.tree.unparen(values[0])].kind else {
+            return None;
+        };
+        let rel = self.quiet(state, *base);
+        if rel.is(Role::Err) {
+            Some((Imp::Drop, Imp::Keep))
+        } else if rel.is(Role::Thing) {
+            // What it is, is known best where another variable holds it by its own type.
+            let own = state
+                .things()
+                .filter(|p| p.path.is_empty())
+                .map(|p| f.facts.locals[p.local].ty.clone())
+                .find(|ty| f.is_concrete(ty));
+            let surely = f.asserts_surely(values[0], own.as_ref());
+            Some((Imp::Keep, if surely { Imp::Drop } else { Imp::Keep }))
+        } else {
+            None
+        }
+    }
+
+    /// An operand is changed in place.
+    fn forget(&mut self, state: &mut State, expr: ExprId) {
+        if let Some(Res::Local(local)) = self.f.facts.refs.get(self.f.tree.unparen(expr)) {
+            self.forget_local(state, *local);
+        }
+    }
+
+    fn forget_local(&self, state: &mut State, local: LocalId) {
+        state.bools.retain(|b| b.0 != local);
+        state.nils.retain(|n| n.0 != local);
+        let stale = self.f.keys_of(local);
+        if !stale.is_empty() {
+            state.facts.retain(|f| !stale.contains(&f.0));
+        }
+    }
+
+    fn assign(&mut self, state: &mut State, target: ExprId, rel: Rel, value: Option<ExprId>) {
+        let f = self.f;
+        let target = f.tree.unparen(target);
+        match &f.tree[target].kind {
+            ExprKind::Ident(name) if name.is_blank() => {}
+            ExprKind::Ident(_) => match f.facts.refs.get(target) {
+                Some(Res::Local(local)) => {
+                    let local = *local;
+                    self.assign_local(state, local, rel);
+                    if let Some(value) = value {
+                        self.remember(state, local, value);
+                    }
+                }
+                _ => self.escape(state, &rel),
+            },
+            ExprKind::Selector { base, .. } => {
+                self.eval(state, *base);
+                let Some(place) = f.place(target) else {
+                    return self.escape(state, &rel);
+                };
+                if f.borrows_fields(*base) {
+                    // A command or its attributes: they use the file, they do not own it.
+                    return;
+                }
+                let own = state
+                    .marks
+                    .iter()
+                    .any(|m| m.role == Role::Thing && m.place == place);
+                if own {
+                    // `resp.Body = wrap(resp.Body)`: who owns what then is not known. Anything else replaces it.
+                    if rel.has(Role::Thing) || rel.has(Role::View) {
+                        self.ev.moved = true;
+                    } else if self.literals.is_empty() {
+                        state.unmark(place.local, &place.path);
+                        if !state.has_thing() {
+                            self.ev.lost = true;
+                        }
+                    }
+                    return;
+                }
+                if rel.is_none() {
+                    if self.literals.is_empty() {
+                        let had = state.has_thing();
+                        state.unmark(place.local, &place.path);
+                        if had && !state.has_thing() {
+                            self.ev.lost = true;
+                        }
+                    }
+                    return;
+                }
+                if rel.closure.is_none()
+                    && !rel.releaser
+                    && f.is_fresh_struct(place.local, f.tree[target].range.start())
+                {
+                    for (path, role) in rel.at {
+                        let mut full = place.path.clone();
+                        full.extend(path);
+                        state.mark(
+                            Place {
+                                local: place.local,
+                                path: full,
+                            },
+                            role,
+                        );
+                    }
+                } else {
+                    self.escape(state, &rel);
+                }
+            }
+            ExprKind::Index { base, indices } => {
+                self.eval(state, *base);
+                for i in indices {
+                    self.eval(state, *i);
+                }
+                self.escape(state, &rel);
+            }
+            ExprKind::Star(base) => {
+                self.eval(state, *base);
+                self.escape(state, &rel);
+            }
+            _ => self.escape(state, &rel),
+        }
+    }
+
+    /// Notes a constant boolean and nil.
+    fn remember(&mut self, state: &mut State, local: LocalId, value: ExprId) {
+        let f = self.f;
+        match f.facts.refs.get(f.tree.unparen(value)) {
+            Some(Res::Bool(b)) => {
+                if let Some(key) = f.bool_key(local) {
+                    state.set_fact(key, *b);
+                }
+            }
+            Some(Res::Nil) => state.set_nil(local, true),
+            Some(Res::Local(from)) => {
+                if let Some(nil) = state.nil(*from) {
+                    state.set_nil(local, nil);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn assign_local(&mut self, state: &mut State, local: LocalId, rel: Rel) {
+        let f = self.f;
+        self.forget_local(state, local);
+        let outer = f.facts.locals[local].owner != self.literals.last().copied().or(f.literal);
+        if outer {
+            // A variable of an enclosing function.
+            if rel.has(Role::Thing) || rel.has(Role::View) || rel.closure.is_some() || rel.releaser
+            {
+                self.escape(state, &rel);
+            }
+            if self.literals.is_empty() {
+                self.overwrite(state, local);
+            }
+            return;
+        }
+        if self.literals.is_empty() {
+            self.overwrite(state, local);
+        }
+        let pointer = f.facts.locals[local].address_taken;
+        if pointer && (rel.has(Role::Thing) || rel.has(Role::View)) {
+            self.ev.moved = true;
+            return;
+        }
+        if rel.closure.is_some() && f.closure_of(local).is_none() {
+            self.escape(state, &rel);
+            return;
+        }
+        if rel.releaser {
+            self.ev.moved = true;
+            return;
+        }
+        let thing = rel.has(Role::Thing);
+        for (path, role) in rel.at {
+            state.mark(Place { local, path }, role);
+        }
+        if thing {
+            self.ev.lost = false;
+        }
+    }
+
+    /// A variable gets another value.
+    fn overwrite(&mut self, state: &mut State, local: LocalId) {
+        let had = state.has_thing();
+        state.unmark(local, &[]);
+        if had && !state.has_thing() && !self.acquiring {
+            self.ev.lost = true;
+        }
+    }
+
+    fn defer(&mut self, state: &mut State, call: ExprId) {
+        let f = self.f;
+        if let Some(literal) = f.called_literal(call) {
+            let args = self.args(state, call);
+            let effect = self.literal(state, literal, &args);
+            if effect.moved {
+                self.ev.moved = true;
+            } else if effect.released {
+                match effect.guard {
+                    Some(guard) => {
+                        if !state.pending.contains(&guard) {
+                            state.pending.push(guard);
+                        }
+                    }
+                    None => self.ev.released = true,
+                }
+            }
+            return;
+        }
+        self.call(state, call);
+    }
+
+    fn go(&mut self, state: &mut State, call: ExprId) {
+        let f = self.f;
+        let ExprKind::Call { func, args, .. } = &f.tree[f.tree.unparen(call)].kind else {
+            let rel = self.eval(state, call);
+            return self.escape(state, &rel);
+        };
+        for arg in args {
+            let rel = self.eval(state, *arg);
+            self.escape(state, &rel);
+        }
+        let func = f.tree.unparen(*func);
+        if let Some(literal) = f.called_literal(call) {
+            if !self.captures(state, literal) {
+                return;
+            }
+            // A goroutine that only waits on a ticker and that ends does not stop it.
+            if self.ob.kind.channel.is_some() && f.can_return(literal) {
+                let effect = self.literal(state, literal, &[]);
+                if !effect.released && !effect.moved {
+                    return;
+                }
+            }
+            self.ev.moved = true;
+        } else if let ExprKind::Selector { base, .. } = &f.tree[func].kind {
+            let rel = self.eval(state, *base);
+            self.escape(state, &rel);
+            let rel = self.quiet(state, func);
+            self.escape(state, &rel);
+        } else {
+            let rel = self.eval(state, func);
+            self.escape(state, &rel);
+        }
+    }
+
+    /// Whether a literal captures something that matters.
+    fn captures(&self, state: &State, literal: ExprId) -> bool {
+        let Some(facts) = self.f.facts.literals.get(literal) else {
+            return true;
+        };
+        state.marks.iter().any(|m| {
+            matches!(m.role, Role::Thing | Role::View | Role::Parent)
+                && facts.captures.contains(&m.place.local)
+        }) || facts.captures.iter().any(|c| {
+            self.f
+                .closure_of(*c)
+                .is_some_and(|inner| inner != literal && self.captures_direct(state, inner))
+        })
+    }
+
+    fn captures_direct(&self, state: &State, literal: ExprId) -> bool {
+        self.f.facts.literals.get(literal).is_none_or(|facts| {
+            state.marks.iter().any(|m| {
+                matches!(m.role, Role::Thing | Role::View | Role::Parent)
+                    && facts.captures.contains(&m.place.local)
+            })
+        })
+    }
+
+    /// Whether a literal that was handed out before the acquisition captures the variable.
+    fn captured_before(&self, local: LocalId) -> bool {
+        let f = self.f;
+        if !f.facts.locals[local].captured {
+            return false;
+        }
+        let start = f.tree[self.ob.call].range.start();
+        f.facts.literals.iter().any(|(id, facts)| {
+            facts.captures.contains(&local)
+                && f.tree[id].range.end() <= start
+                && !f.is_deferred_literal(id)
+                && !f.is_called_at_once(id)
+                && f.literal_local(id).is_none()
+                && Some(id) != f.literal
+        })
+    }
+
+    // ---- expressions ----
+
+    /// The thing goes where it cannot be followed.
+    fn escape(&mut self, state: &State, rel: &Rel) {
+        if rel.has(Role::Thing) || rel.has(Role::View) || rel.has(Role::Parent) || rel.releaser {
+            self.ev.moved = true;
+        }
+        if let Some(literal) = rel.closure
+            && self.captures(state, literal)
+        {
+            self.ev.moved = true;
+        }
+    }
+
+    /// The value of an expression with one result.
+    fn eval(&mut self, state: &mut State, expr: ExprId) -> Rel {
+        self.eval_all(state, expr)
+            .into_iter()
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// The values of an expression; several only for calls.
+    fn eval_all(&mut self, state: &mut State, expr: ExprId) -> Vec<Rel> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            self.ev.moved = true;
+            self.depth -= 1;
+            return Vec::new();
+        }
+        let result = match &self.f.tree[self.f.tree.unparen(expr)].kind {
+            ExprKind::Call { .. } => {
+                let call = self.f.tree.unparen(expr);
+                self.call(state, call)
+            }
+            _ => vec![self.eval_one(state, expr)],
+        };
+        self.depth -= 1;
+        result
+    }
+
+    fn eval_one(&mut self, state: &mut State, expr: ExprId) -> Rel {
+        let f = self.f;
+        match &f.tree[expr].kind {
+            ExprKind::Ident(_) => match f.facts.refs.get(expr) {
+                Some(Res::Local(local)) => self.local(state, *local),
+                _ => Rel::default(),
+            },
+            ExprKind::Paren(x) | ExprKind::Star(x) => self.eval(state, *x),
+            ExprKind::Unary { op, operand } => {
+                let operand = *operand;
+                match op {
+                    UnaryOp::Address => self.eval(state, operand),
+                    UnaryOp::Receive => {
+                        self.receive(state, operand);
+                        Rel::default()
+                    }
+                    _ => {
+                        self.eval(state, operand);
+                        Rel::default()
+                    }
+                }
+            }
+            ExprKind::Binary { lhs, rhs, .. } => {
+                let (lhs, rhs) = (*lhs, *rhs);
+                self.eval(state, lhs);
+                self.eval(state, rhs);
+                Rel::default()
+            }
+            ExprKind::Selector { base, name } => self.selector(state, expr, *base, name.name),
+            ExprKind::Index { base, indices } => {
+                for i in indices {
+                    self.eval(state, *i);
+                }
+                let mut rel = self.eval(state, *base);
+                for (path, _) in &mut rel.at {
+                    if path
+                        .first()
+                        .is_some_and(|p| *p == go_model::summary::ELEMENT)
+                    {
+                        path.remove(0);
+                    }
+                }
+                rel
+            }
+            ExprKind::Slice {
+                base,
+                low,
+                high,
+                max,
+            } => {
+                for bound in [low, high, max].into_iter().flatten() {
+                    self.eval(state, *bound);
+                }
+                self.eval(state, *base)
+            }
+            ExprKind::TypeAssert { base, .. } => self.eval(state, *base),
+            ExprKind::Composite { elements, .. } => {
+                let borrows = f.is_borrowing_struct(expr);
+                let mut all = Rel::default();
+                for element in elements {
+                    let rel = self.eval(state, element.value);
+                    if borrows || rel.is_none() {
+                        continue;
+                    }
+                    if rel.closure.is_some() || rel.releaser {
+                        self.escape(state, &rel);
+                        continue;
+                    }
+                    let key = match element.key.map(|k| &f.tree[f.tree.unparen(k)].kind) {
+                        Some(ExprKind::Ident(name)) if f.is_struct_literal(expr) => *name,
+                        _ => Name::new(go_model::summary::ELEMENT),
+                    };
+                    all.merge(rel.prefixed(key));
+                }
+                all
+            }
+            ExprKind::FuncLit(_) => Rel {
+                closure: self.captures(state, expr).then_some(expr),
+                ..Rel::default()
+            },
+            _ => Rel::default(),
+        }
+    }
+
+    fn local(&self, state: &State, local: LocalId) -> Rel {
+        let mut rel = Rel::default();
+        for mark in &state.marks {
+            if mark.place.local == local {
+                rel.at.push((mark.place.path.clone(), mark.role));
+            }
+        }
+        if let Some(literal) = self.f.closure_of(local)
+            && self.captures(state, literal)
+        {
+            rel.closure = Some(literal);
+        }
+        rel
+    }
+
+    fn selector(&mut self, state: &mut State, expr: ExprId, base: ExprId, name: Name) -> Rel {
+        let f = self.f;
+        if matches!(f.facts.refs.get(f.tree.unparen(base)), Some(Res::Import(_))) {
+            return Rel::default();
+        }
+        let rel = self.eval(state, base);
+        if rel.at.is_empty() {
+            return Rel::default();
+        }
+        if matches!(f.facts.refs.get(expr), Some(Res::Method(_))) {
+            // A method value.
+            return self.method_value(rel, name);
+        }
+        let mut out = Rel::default();
+        for (path, role) in &rel.at {
+            // Through embedded fields too: `w.Body` of `struct { *http.Response }`.
+            if let Some(i) = path.iter().position(|p| *p == name) {
+                out.at.push((path[i + 1..].to_vec(), *role));
+            } else if path.is_empty() && *role == Role::Thing {
+                if self.ob.kind.channel.is_some_and(|c| name == c) {
+                    out.at.push((Vec::new(), Role::View));
+                } else if self.ob.kind.release.contains(&name.as_str()) {
+                    return self.method_value(rel, name);
+                }
+            }
+        }
+        out
+    }
+
+    fn method_value(&self, rel: Rel, name: Name) -> Rel {
+        if rel.is(Role::Thing) && self.ob.kind.release.contains(&name.as_str()) {
+            return Rel {
+                releaser: true,
+                ..Rel::default()
+            };
+        }
+        let mut out = Rel::default();
+        if rel.has(Role::Thing) || rel.has(Role::View) {
+            out.at.push((Vec::new(), Role::View));
+        }
+        if rel.has(Role::Parent) {
+            out.at.push((Vec::new(), Role::Parent));
+        }
+        out
+    }
+
+    fn receive(&mut self, state: &mut State, channel: ExprId) {
+        let f = self.f;
+        let channel = f.tree.unparen(channel);
+        let rel = self.eval(state, channel);
+        if self.ob.kind.fires && rel.is(Role::View) {
+            self.ev.released = true;
+        }
+        if let ExprKind::Call { func, .. } = &f.tree[channel].kind
+            && let ExprKind::Selector { base, name } = &f.tree[f.tree.unparen(*func)].kind
+            && name.name == "Done"
+            && self.quiet(state, *base).is(Role::Ctx)
+        {
+            self.ev.released = true;
+        }
+    }
+
+    /// The values of a call's arguments.
+    fn args(&mut self, state: &mut State, call: ExprId) -> Vec<Rel> {
+        let f = self.f;
+        let ExprKind::Call { args, .. } = &f.tree[f.tree.unparen(call)].kind else {
+            return Vec::new();
+        };
+        if let [only] = &args[..] {
+            return self.eval_all(state, *only);
+        }
+        args.iter().map(|a| self.eval(state, *a)).collect()
+    }
+
+    fn call(&mut self, state: &mut State, call: ExprId) -> Vec<Rel> {
+        let f = self.f;
+        let call = f.tree.unparen(call);
+        let ExprKind::Call { func, args, .. } = &f.tree[call].kind else {
+            let rel = self.eval(state, call);
+            return vec![rel];
+        };
+        let func = f.tree.unparen(*func);
+        let callee = f.facts.callees.get(call);
+        match callee {
+            Some(Callee::Conversion) => {
+                return vec![
+                    args.first()
+                        .map(|a| self.eval(state, *a))
+                        .unwrap_or_default(),
+                ];
+            }
+            Some(Callee::Builtin(name)) => return self.builtin(state, *name, args),
+            _ => {}
+        }
+        // What is called.
+        let mut receiver = Rel::default();
+        let mut receiver_expr = None;
+        if let Some(literal) = f.called_literal(call) {
+            let rels = self.args(state, call);
+            let effect = self.literal(state, literal, &rels);
+            self.ev.released |= effect.released;
+            self.ev.moved |= effect.moved;
+            if self.captures(state, literal) || rels.iter().any(|r| !r.is_none()) {
+                self.ev.touched = true;
+            }
+            return Vec::new();
+        }
+        match &f.tree[func].kind {
+            ExprKind::Ident(_) | ExprKind::Index { .. } => {
+                let rel = self.eval(state, func);
+                if self.calls_thing(state, call, &rel) {
+                    return Vec::new();
+                }
+            }
+            ExprKind::Selector { base, name } => {
+                let base = *base;
+                if !matches!(f.facts.refs.get(f.tree.unparen(base)), Some(Res::Import(_))) {
+                    receiver = self.eval(state, base);
+                    receiver_expr = Some(name.name);
+                    if !receiver.at.is_empty()
+                        && !matches!(f.facts.refs.get(func), Some(Res::Method(_)))
+                    {
+                        // A field of function type.
+                        let rel = self.quiet(state, func);
+                        if self.calls_thing(state, call, &rel) {
+                            return Vec::new();
+                        }
+                    }
+                }
+            }
+            ExprKind::FuncLit(_) => {}
+            _ => {
+                let rel = self.eval(state, func);
+                if rel.closure.is_some() {
+                    self.ev.moved = true;
+                }
+            }
+        }
+        let rels = self.args(state, call);
+        if self.acquiring && call == self.ob.call {
+            return self.acquire();
+        }
+        let target = f.target(call);
+        let mut results: Vec<Rel> = Vec::new();
+        if receiver.is_none() && rels.iter().all(Rel::is_none) {
+            return results;
+        }
+        if receiver.has(Role::Thing) || receiver.has(Role::View) {
+            self.ev.touched = true;
+        }
+        let summary = f.summary(call);
+        if let Some(name) = receiver_expr {
+            self.receiver(
+                state,
+                call,
+                name,
+                &receiver,
+                summary.as_deref(),
+                &mut results,
+            );
+        }
+        for (i, rel) in rels.iter().enumerate() {
+            if rel.is_none() {
+                continue;
+            }
+            if rel.has(Role::Thing) || rel.has(Role::View) {
+                self.ev.touched = true;
+            }
+            self.argument(
+                state,
+                call,
+                target.as_ref(),
+                i,
+                rel,
+                summary.as_deref(),
+                &mut results,
+            );
+        }
+        results
+    }
+
+    /// Whether the call calls the thing itself, or its parent's cancel function.
+    fn calls_thing(&mut self, _state: &State, call: ExprId, rel: &Rel) -> bool {
+        if !self.ob.kind.call {
+            return false;
+        }
+        if rel.is(Role::Thing) || rel.is(Role::Parent) {
+            self.ev.released = true;
+            self.ev.release_at.push(self.f.tree[call].range);
+            return true;
+        }
+        false
+    }
+
+    fn acquire(&mut self) -> Vec<Rel> {
+        let a = self.ob.acquirer;
+        let path = self.ob.kind.path.iter().map(|p| Name::new(p)).collect();
+        let len = a.result.max(a.error.unwrap_or(0)) + 1;
+        let mut results = vec![Rel::default(); len];
+        results[a.result] = Rel::of(path, Role::Thing);
+        if let Some(error) = a.error {
+            results[error] = Rel::of(Vec::new(), Role::Err);
+        }
+        if matches!(a.extra, Extra::Derives | Extra::DerivesCancel) {
+            results[0] = Rel::of(Vec::new(), Role::Ctx);
+        }
+        results
+    }
+
+    fn builtin(&mut self, state: &mut State, name: Name, args: &[ExprId]) -> Vec<Rel> {
+        let rels: Vec<Rel> = args.iter().map(|a| self.eval(state, *a)).collect();
+        match name.as_str() {
+            "append" => {
+                for rel in rels.iter().skip(1) {
+                    self.escape(state, rel);
+                }
+                vec![rels.into_iter().next().unwrap_or_default()]
+            }
+            "new" => rels.into_iter().next().into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A method is called on something.
+    fn receiver(
+        &mut self,
+        state: &mut State,
+        call: ExprId,
+        name: Name,
+        receiver: &Rel,
+        summary: Option<&Summary>,
+        results: &mut Vec<Rel>,
+    ) {
+        let f = self.f;
+        let kind = self.ob.kind;
+        if receiver.is(Role::Thing) {
+            if kind.release.contains(&name.as_str()) {
+                self.ev.released = true;
+                self.ev.release_at.push(f.tree[call].range);
+                return;
+            }
+            if name == "Fd" || name == "SyscallConn" {
+                // What is done with the descriptor is not followed.
+                self.ev.moved = true;
+                return;
+            }
+            if let Some(summary) = summary
+                && f.d.depth == Depth::Full
+                && f.has_body(call)
+            {
+                let rel = Rel::of(Vec::new(), Role::Thing);
+                self.apply(state, call, &summary.receiver, &rel, results);
+            }
+            return;
+        }
+        if receiver.is(Role::Parent) && matches!(name.as_str(), "Commit" | "Rollback") {
+            self.ev.released = true;
+            self.ev.release_at.push(f.tree[call].range);
+            return;
+        }
+        if receiver.is(Role::Err) && name == "Error" {
+            self.ev.absent = true;
+            return;
+        }
+        // The thing is somewhere inside the receiver.
+        let inside: Vec<_> = receiver
+            .at
+            .iter()
+            .filter(|(path, role)| *role == Role::Thing && !path.is_empty())
+            .cloned()
+            .collect();
+        if inside.is_empty() {
+            return;
+        }
+        let rel = Rel {
+            at: inside,
+            ..Rel::default()
+        };
+        match summary {
+            Some(summary) if summary.receiver.fate != Fate::Unknown => {
+                self.apply(state, call, &summary.receiver, &rel, results);
+            }
+            _ if f.target(call).is_some_and(|t| {
+                t.package == "net/http" && t.ty.is_some_and(|ty| ty == "Response")
+            }) => {}
+            _ => self.ev.moved = true,
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn argument(
+        &mut self,
+        state: &mut State,
+        call: ExprId,
+        target: Option<&Target>,
+        index: usize,
+        rel: &Rel,
+        summary: Option<&Summary>,
+        results: &mut Vec<Rel>,
+    ) {
+        let f = self.f;
+        let kind = self.ob.kind;
+        if let Some(target) = target
+            && target.ty.is_none()
+            && rel.is(Role::Thing)
+            && kind.released_by.iter().any(|(package, name, i)| {
+                *i == index && target.package == *package && target.name == *name
+            })
+        {
+            self.ev.released = true;
+            return;
+        }
+        if rel.is(Role::Err) {
+            match f.asserts_error(call, index) {
+                Some(true) => self.ev.absent = true,
+                Some(false) => self.ev.acquired = true,
+                None => {}
+            }
+            if let Some(fact) = summary.and_then(|s| s.param(index).after) {
+                match fact {
+                    Fact::NonNil => self.ev.absent = true,
+                    Fact::Nil => self.ev.acquired = true,
+                    _ => {}
+                }
+            }
+            if self.ev.acquired {
+                self.ev.acquired = false;
+                self.resolve(state);
+            }
+            // An error made from the error is taken to be nil exactly if that is.
+            let types = f.result_types(call);
+            for (i, ty) in types.iter().enumerate() {
+                if ty.is_error() {
+                    put(results, i, Rel::of(Vec::new(), Role::Err));
+                }
+            }
+            if rel.at.len() == 1 {
+                return;
+            }
+        }
+        let effect = summary.map_or(ParamEffect::UNKNOWN, |s| s.param(index));
+        self.apply(state, call, effect, rel, results);
+    }
+
+    fn apply(
+        &mut self,
+        state: &mut State,
+        call: ExprId,
+        effect: &ParamEffect,
+        rel: &Rel,
+        results: &mut Vec<Rel>,
+    ) {
+        let f = self.f;
+        let kind = self.ob.kind;
+        if let Some(literal) = rel.closure {
+            match effect.invokes {
+                Some(Invoke::Now(_)) => {
+                    let inner = self.literal(state, literal, &[]);
+                    self.ev.released |= inner.released;
+                    self.ev.moved |= inner.moved;
+                }
+                _ => self.ev.moved = true,
+            }
+        }
+        if rel.releaser {
+            self.ev.moved = true;
+        }
+        for (path, role) in &rel.at {
+            match role {
+                Role::Err | Role::Ctx => {}
+                Role::Parent => {
+                    let ends = |how: &How| match how {
+                        How::Method(m) => matches!(m.as_str(), "Commit" | "Rollback"),
+                        How::Call => kind.call,
+                        _ => false,
+                    };
+                    if effect.released(&[], ends).is_some() {
+                        self.ev.released = true;
+                    } else if effect.fate != Fate::Borrowed {
+                        self.ev.moved = true;
+                    }
+                }
+                Role::Thing | Role::View => {
+                    let thing = *role == Role::Thing;
+                    if thing {
+                        let releases = |how: &How| match how {
+                            How::Method(m) => kind.release.contains(&m.as_str()),
+                            How::Call => kind.call,
+                            _ => false,
+                        };
+                        match effect.released(path, releases) {
+                            Some(When::Always) => {
+                                self.ev.released = true;
+                                self.ev.release_at.push(f.tree[call].range);
+                                continue;
+                            }
+                            Some(When::If(slot, value)) => match f.constant_argument(call, slot) {
+                                Some(known) if known != value => {}
+                                Some(_) => {
+                                    self.ev.released = true;
+                                    self.ev.release_at.push(f.tree[call].range);
+                                    continue;
+                                }
+                                None => {
+                                    self.ev.moved = true;
+                                    continue;
+                                }
+                            },
+                            Some(_) => {
+                                self.ev.moved = true;
+                                continue;
+                            }
+                            None => {}
+                        }
+                        // A helper that asks for more until there is none may have drained it.
+                        if kind
+                            .drains
+                            .iter()
+                            .any(|drain| effect.calls_method(path, drain).is_some())
+                        {
+                            self.ev.moved = true;
+                            continue;
+                        }
+                        if kind.call && effect.invokes.is_some() {
+                            self.ev.moved = true;
+                            continue;
+                        }
+                    }
+                    if effect.fate != Fate::Borrowed {
+                        self.ev.moved = true;
+                        continue;
+                    }
+                    for flow in &effect.flows {
+                        let Some(rest) = path.strip_prefix(&flow.path[..]) else {
+                            continue;
+                        };
+                        let result = usize::from(flow.result);
+                        match &flow.kind {
+                            FlowKind::Same => put(results, result, Rel::of(rest.to_vec(), *role)),
+                            FlowKind::View => put(results, result, Rel::of(Vec::new(), Role::View)),
+                            FlowKind::Owner => put(results, result, Rel::of(Vec::new(), *role)),
+                            FlowKind::Field(field) => {
+                                let mut path = field.clone();
+                                path.extend_from_slice(rest);
+                                put(results, result, Rel::of(path, *role));
+                            }
+                            FlowKind::Closure => self.ev.moved = true,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- function literals ----
+
+    /// What a literal does to what it captures (and to its arguments) when it runs.
+    fn literal(&mut self, state: &State, literal: ExprId, args: &[Rel]) -> LiteralEffect {
+        let f = self.f;
+        let mut effect = LiteralEffect::default();
+        if !self.captures(state, literal) && args.iter().all(Rel::is_none) {
+            return effect;
+        }
+        let (Some(cfg), Some(facts)) = (f.literal_cfg(literal), f.facts.literals.get(literal))
+        else {
+            effect.moved = true;
+            return effect;
+        };
+        if self.literals.len() as u32 >= MAX_LITERALS || self.literals.contains(&literal) {
+            effect.moved = true;
+            return effect;
+        }
+        let saved = std::mem::take(&mut self.ev);
+        self.literals.push(literal);
+        let mut state = state.clone();
+        for (param, rel) in facts.params.iter().zip(args) {
+            if let Some(param) = param {
+                for (path, role) in &rel.at {
+                    state.mark(
+                        Place {
+                            local: *param,
+                            path: path.clone(),
+                        },
+                        *role,
+                    );
+                }
+            }
+            if rel.closure.is_some() || rel.releaser {
+                effect.moved = true;
+            }
+        }
+        let mut ignored = Outcome::default();
+        for block in cfg.reverse_post_order() {
+            for node in &cfg[block].nodes {
+                self.node(&mut state, *node, &mut ignored);
+            }
+            match cfg[block].terminator {
+                Terminator::Return(Some(stmt)) => {
+                    if let StmtKind::Return(values) = &f.tree[stmt].kind {
+                        for value in values {
+                            for rel in self.eval_all(&mut state, *value) {
+                                self.escape(&state, &rel);
+                            }
+                        }
+                    }
+                }
+                Terminator::NoReturn { call, .. } => {
+                    self.eval_all(&mut state, call);
+                }
+                _ => {}
+            }
+        }
+        self.literals.pop();
+        let events = std::mem::replace(&mut self.ev, saved);
+        effect.moved |= events.moved && !events.released;
+        effect.released = events.released || !state.pending.is_empty();
+        if events.released {
+            match f.literal_guard(literal, &events.release_at) {
+                super::function::LiteralGuard::None => {}
+                super::function::LiteralGuard::Error(local) => effect.guard = Some(local),
+                super::function::LiteralGuard::Panic => effect.released = false,
+            }
+        }
+        effect
+    }
+}
+
+fn put(results: &mut Vec<Rel>, index: usize, rel: Rel) {
+    if results.len() <= index {
+        results.resize(index + 1, Rel::default());
+    }
+    results[index].merge(rel);
+}
+
+fn cond_end(f: &Function<'_>, cond: &Cond) -> go_syntax::TextSize {
+    match cond {
+        Cond::Expr(e) => f.tree[*e].range.end(),
+        Cond::CaseEquals { value, .. } => f.tree[*value].range.end(),
+        Cond::TypeCase { stmt, .. } | Cond::RangeNext(stmt) => f.head_range(*stmt).end(),
+    }
+}

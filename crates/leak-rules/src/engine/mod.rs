@@ -1,0 +1,222 @@
+//! The obligation engine: what is acquired must be released on every path.
+//!
+//! [`kinds`] says what can be acquired, [`interp`] follows one acquisition through the control-flow graph, and this module finds
+//! the acquisitions of a declaration and makes findings of the leaks.
+
+use std::sync::{Arc, LazyLock};
+
+use go_model::cfg::Cfg;
+use go_model::db::{Db, DeclId, DeclSort, SourceFile};
+use go_model::facts::{Callee, Facts};
+use go_model::members::View;
+use go_model::package::package_of_decl;
+use go_model::summary::{Called, ParamEffect, Summary};
+use go_model::types::Ty;
+use go_syntax::TextRange;
+use go_syntax::ast::{BranchKind, DeclTree, ExprId, ExprKind, StmtKind};
+
+use crate::Severity;
+use crate::check::CheckContext;
+use find::{Found, Verdict};
+use function::{Declaration, Depth};
+
+pub(crate) mod find;
+pub(crate) mod function;
+pub(crate) mod interp;
+pub(crate) mod kinds;
+pub(crate) mod outline;
+pub mod site;
+
+pub use interp::bound_hits;
+
+/// The facts about a declaration.
+pub(crate) fn facts(db: &dyn Db, decl: DeclId) -> Arc<Facts> {
+    go_model::infer::facts(db, decl)
+}
+
+/// The language version of a file, (1, 26) for Go 1.26.
+pub(crate) fn go_version(db: &dyn Db, file: SourceFile) -> (u16, u16) {
+    let version = go_model::workspace::go_version(db, file);
+    (version.major as u16, version.minor as u16)
+}
+
+/// Whether the declaration is the entry point of a command.
+pub(crate) fn is_main(cx: &CheckContext<'_>) -> bool {
+    let db = cx.db;
+    cx.decl.sort(db) == DeclSort::Func
+        && cx.decl.name(db) == "main"
+        && package_of_decl(db, cx.decl).name(db) == "main"
+}
+
+/// The graph of a declaration or of a function literal in it.
+fn cfg(d: &Declaration<'_>, literal: Option<ExprId>) -> Option<Arc<Cfg>> {
+    if d.depth == Depth::Full {
+        return go_model::cfg::cfg_of(d.db, d.decl, literal);
+    }
+    let body = d.body(literal)?;
+    let no_return = |call: ExprId| go_model::noreturn::known(d.tree, d.facts, call);
+    Some(Arc::new(go_model::cfg::build(d.tree, body, &no_return)))
+}
+
+/// What is known of what a call calls.
+fn summary(d: &Declaration<'_>, call: ExprId) -> Option<Called> {
+    /// Does nothing, as far as anybody asks.
+    static HARMLESS: LazyLock<Summary> = LazyLock::new(|| Summary {
+        receiver: ParamEffect::BORROWED.clone(),
+        params: vec![ParamEffect::BORROWED.clone()],
+        ..Summary::default()
+    });
+    let callee = d.facts.callees.get(call);
+    match (d.depth, callee) {
+        (Depth::Full, Some(callee @ (Callee::Func(_) | Callee::Method(_)))) => {
+            go_model::summary::of_callee(d.db, d.decl, callee)
+        }
+        (Depth::Full, _) => None,
+        (Depth::Shallow, callee) => Some(Called::Table(
+            callee.and_then(go_model::effects::of).unwrap_or(&HARMLESS),
+        )),
+    }
+}
+
+/// Whether a comma-ok assertion on the thing cannot fail, or nothing is known of it. `own` is the thing's own type, if it is known.
+fn asserts_surely(d: &Declaration<'_>, base: ExprId, ty: ExprId, own: Option<&Ty>) -> bool {
+    let (Some(from), Some(to)) = (own.or(d.facts.types.get(base)), d.facts.types.get(ty)) else {
+        return true;
+    };
+    if from == to {
+        return true;
+    }
+    let view = View::with_facts(d.db, d.decl.file(d.db), d.facts);
+    if view.is_interface(from) != Some(false) {
+        // What is in the interface is not followed; `io.Closer` and its kin are what closable things are asked for.
+        return view.is_interface(to) != Some(false);
+    }
+    match view.is_interface(to) {
+        Some(true) => view.implements(from, to) != Some(false),
+        Some(false) => false,
+        None => true,
+    }
+}
+
+fn is_concrete(d: &Declaration<'_>, ty: &Ty) -> bool {
+    View::with_facts(d.db, d.decl.file(d.db), d.facts).is_interface(ty) == Some(false)
+}
+
+/// The verdict on a timer or ticker, which since Go 1.23 is collected once nothing refers to it.
+pub(crate) fn timer_verdict(cx: &CheckContext<'_>, found: &Found<'_>, below: Severity) -> Verdict {
+    let version = go_model::workspace::module_go_version(cx.db, cx.decl.file(cx.db));
+    if !version.at_least(1, 23) {
+        return Verdict {
+            severity: below,
+            note: None,
+        };
+    }
+    let noun = found.obligation.kind.noun;
+    let since = if version.explicit {
+        "since Go 1.23".to_owned()
+    } else {
+        "no go.mod says otherwise: since Go 1.23".to_owned()
+    };
+    Verdict {
+        severity: Severity::Hint,
+        note: Some(format!(
+            "{since} an unreferenced {noun} is collected, but not a goroutine that still waits on its channel"
+        )),
+    }
+}
+
+/// The rules that may have something to say about a declaration, by the names in it: a cheap question before anything is resolved.
+pub(crate) fn wanted_rules(tree: &DeclTree) -> Vec<&'static str> {
+    let mut wanted: Vec<&'static str> = Vec::new();
+    let mut want = |rules: &[&'static str]| {
+        for rule in rules {
+            if !wanted.contains(rule) {
+                wanted.push(rule);
+            }
+        }
+    };
+    let named = |call: ExprId| match &tree[tree.unparen(call)].kind {
+        ExprKind::Call { func, .. } => kinds::by_name(find::last_name(tree, *func)?),
+        _ => None,
+    };
+    for (id, expr) in tree.exprs.iter() {
+        let ExprKind::Call { args, .. } = &expr.kind else {
+            continue;
+        };
+        if let Some(named) = named(id)
+            && named.single
+        {
+            want(&named.rules);
+        }
+        // Several results may be handed on to another call, as in `must(os.Open(name))`.
+        if let [only] = &args[..]
+            && let Some(named) = named(*only)
+        {
+            want(&named.rules);
+        }
+    }
+    // A call with several results stands alone on a right-hand side, or is a statement of its own.
+    let (mut defers, mut loops, mut jumps) = (Vec::new(), Vec::new(), false);
+    for (_, stmt) in tree.stmts.iter() {
+        let call = match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } if lhs.len() > 1 && rhs.len() == 1 => rhs[0],
+            StmtKind::Expr(e) => *e,
+            StmtKind::Var(specs) => {
+                for spec in specs {
+                    if let [value] = &spec.values[..]
+                        && spec.names.len() > 1
+                        && let Some(named) = named(*value)
+                    {
+                        want(&named.rules);
+                    }
+                }
+                continue;
+            }
+            StmtKind::Defer(_) => {
+                defers.push(stmt.range);
+                continue;
+            }
+            StmtKind::For { body, .. } | StmtKind::Range { body, .. } => {
+                loops.push(body.range);
+                continue;
+            }
+            StmtKind::Branch {
+                kind: BranchKind::Goto,
+                ..
+            } => {
+                jumps = true;
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(named) = named(call) {
+            want(&named.rules);
+        }
+    }
+    if !defers.is_empty() && (jumps || !loops.is_empty()) {
+        // Of the loops and literals around a `defer` the innermost must be a loop.
+        let innermost = |defer: TextRange, ranges: &mut dyn Iterator<Item = TextRange>| {
+            ranges
+                .filter(|r| r.contains_range(defer))
+                .map(TextRange::len)
+                .min()
+        };
+        let in_loop = defers.iter().any(|&defer| {
+            let Some(body) = innermost(defer, &mut loops.iter().copied()) else {
+                return false;
+            };
+            let literal = innermost(
+                defer,
+                &mut tree.exprs.iter().filter_map(|(_, e)| match &e.kind {
+                    ExprKind::FuncLit(lit) => Some(lit.body.range),
+                    _ => None,
+                }),
+            );
+            literal.is_none_or(|literal| body < literal)
+        });
+        if jumps || in_loop {
+            want(&["defer-in-loop"]);
+        }
+    }
+    wanted
+}

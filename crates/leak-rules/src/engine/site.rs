@@ -1,0 +1,206 @@
+//! What a fix needs to know about a finding, in terms of the syntax tree.
+//!
+//! A site is computed with the finding and is position independent like the tree it points into; the fixes are made from it
+//! and from the text as it stands.
+
+use go_model::facts::LocalId;
+use go_syntax::Name;
+use go_syntax::TextRange;
+use go_syntax::ast::{ExprId, StmtId};
+
+/// The place of a finding as a fix sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixSite {
+    /// What the thing is, and how it is let go.
+    pub kind: FixKind,
+    /// What went wrong.
+    pub trigger: Trigger,
+    /// The function literal in whose body the acquisition stands; `None` for the declaration's own body.
+    pub literal: Option<ExprId>,
+    /// Where it was acquired.
+    pub acquire: Acquire,
+    /// The variable (or field path from one) that holds the thing. `None` where it was thrown away.
+    pub value: Option<Value>,
+    /// The error of the acquisition.
+    pub error: Option<ErrorVar>,
+    /// Where a deferred release can stand: behind the error check, before anything else, and only what was acquired gets there.
+    /// `None` where there is no such place.
+    pub insert: Option<InsertPoint>,
+    /// Deferred releases that are registered too late (on some path not at all), in source order. Each is a `defer` of the plain
+    /// release or of a literal that does nothing else.
+    pub late_defers: Vec<StmtId>,
+    /// Explicit (not deferred) releases as statements of their own.
+    pub releases: Vec<StmtId>,
+    /// The exits and jumps where the thing is lost, in source order. Empty for [`Trigger::Discarded`].
+    pub leaks: Vec<LeakPoint>,
+    /// The innermost loop of the same function around the acquisition.
+    pub in_loop: Option<StmtId>,
+    /// The variable is assigned again after the acquisition (a deferred literal would see the later value).
+    pub reassigned: bool,
+    /// On some other path the thing is handed on (returned, stored, sent …): an unconditional `defer` would be wrong.
+    pub moved_elsewhere: bool,
+    /// The thing is released elsewhere while it stays in the variable, by something for which a second release is not known to
+    /// be harmless.
+    pub second_release_harmful: bool,
+    /// For files: opened for writing. `None` where it is not known.
+    pub written: Option<bool>,
+    /// For cancel functions: the context, or something made from it, outlives the function.
+    pub outlives: bool,
+    /// For tickers and timers: the one function literal, started with `go`, that alone reads the channel.
+    pub reader_goroutine: Option<ExprId>,
+    /// For [`Trigger::DeferInLoop`].
+    pub loop_defer: Option<LoopDefer>,
+    /// The file is a `_test.go` file.
+    pub in_test: bool,
+}
+
+/// What the thing is, and how it is let go. `{}` in the comments is [`Value::text`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FixKind {
+    /// `{}.Body.Close()`; the value is the response.
+    HttpBody,
+    /// `{}.Close()`; the value is the body itself (`body := resp.Body` and the like).
+    Body,
+    /// `{}.Close()`.
+    File,
+    /// `{}.Close()`, the reading end of a pipe.
+    PipeRead,
+    /// `{}.Close()`, the writing end of a pipe: its reader may wait for the close.
+    PipeWrite,
+    /// `{}.Close()`.
+    SqlRows,
+    /// A `QueryRow` that must be scanned.
+    SqlRow,
+    /// `{}()`.
+    Cancel,
+    /// `{}(nil)`.
+    CancelCause,
+    /// `{}()`, the stop function of `signal.NotifyContext`.
+    SignalStop,
+    /// `{}.Stop()`.
+    Ticker,
+    /// `{}.Stop()`.
+    Timer,
+    /// The finding is about a `defer` statement, not about a kind of thing.
+    Defer,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// No path releases it.
+    NeverReleased,
+    /// Some path loses it.
+    LostOnPath,
+    /// The result is not kept at all: `_`, or a call as a statement.
+    Discarded,
+    /// The variable gets another value while the thing is still open.
+    Overwritten,
+    /// `QueryRow` without `Scan`.
+    NeverScanned,
+    /// A `defer` runs at the end of the function, not of the iteration.
+    DeferInLoop,
+}
+
+/// The acquisition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acquire {
+    /// The call.
+    pub call: ExprId,
+    /// The simple statement that holds it: an assignment, `var`, or expression statement.
+    pub stmt: Option<StmtId>,
+    /// How its result is kept.
+    pub shape: AcquireShape,
+    /// Which result of the call is the thing.
+    pub result: usize,
+    /// Which result of the call is the error.
+    pub error_result: Option<usize>,
+}
+
+/// How the result of the acquiring call is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcquireShape {
+    /// `x, err := f()` as a statement of a block.
+    Define,
+    /// `x, err = f()` as a statement of a block.
+    Assign,
+    /// `var x, err = f()`.
+    Var,
+    /// In the initialiser of this `if`, `switch` or `for`.
+    Init(StmtId),
+    /// `f()` as a statement.
+    Statement,
+    /// Anywhere else: an argument, an operand.
+    Nested,
+}
+
+/// The place that holds the thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// The variable at its root.
+    pub local: LocalId,
+    /// Fields from there, outermost first.
+    pub fields: Vec<Name>,
+    /// The whole as source text: `f`, `s.file`.
+    pub text: String,
+    /// Whether this acquisition's `:=` or `var` declares the variable.
+    pub declared_here: bool,
+}
+
+/// The error of an acquisition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorVar {
+    /// The variable; `None` for `_`.
+    pub local: Option<LocalId>,
+    /// The `if` (or call statement, for `require.NoError(t, err)`) right behind the acquisition, or the `if` that holds it in its
+    /// initialiser, that deals with the error.
+    pub check: Option<StmtId>,
+}
+
+/// Where a deferred release can be inserted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertPoint {
+    /// As the next statement of the same block.
+    After(StmtId),
+    /// As the first statement of the block with this range (both braces included).
+    BlockStart(TextRange),
+}
+
+/// Where the thing is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeakPoint {
+    /// The return, branch, or overwriting assignment; `None` is the end of the body.
+    pub stmt: Option<StmtId>,
+    /// Which of these.
+    pub kind: LeakKind,
+    /// Its operands mention the thing or something that may have been made from it: a release before it may change what it gives.
+    pub operands_touch: bool,
+}
+
+/// The ways to lose a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeakKind {
+    /// `return`.
+    Return,
+    /// The end of the function's body.
+    End,
+    /// The next iteration begins: `continue`, or the end of the loop's body.
+    NextIteration,
+    /// Another value is assigned to the variable.
+    Overwrite,
+    /// `panic` and the like. Only as a step on the way of another leak.
+    Panic,
+}
+
+/// A `defer` in a loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoopDefer {
+    /// The statement.
+    pub defer: StmtId,
+    /// The innermost loop around it.
+    pub loop_stmt: StmtId,
+    /// Other `defer` statements of the same function inside that loop.
+    pub other_defers: Vec<StmtId>,
+    /// The loop's body calls `recover` (directly or in a deferred literal).
+    pub has_recover: bool,
+}

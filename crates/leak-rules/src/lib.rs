@@ -1,0 +1,24 @@
+//! The leak rules: engines, one file per rule, fixes, suppressions. No I/O, no LSP.
+//!
+//! Architecture invariants:
+//! - what is computed about a declaration is relative to its start and independent of the rest of its file's text, so that a
+//!   keystroke re-checks one declaration;
+//! - fixes are text edits and are made last, from a [`engine::site::FixSite`] and the text as it stands;
+//! - a panic in a rule loses that rule on that declaration and nothing else.
+
+// The rules' documents show Go code, which is indented with tabs.
+#![allow(clippy::tabs_in_doc_comments)]
+
+pub mod check;
+pub mod diagnostic;
+pub mod edit;
+pub mod engine;
+pub mod fix;
+pub mod rules;
+pub mod suppress;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use check::{check_decl, check_file};
+pub use diagnostic::{Diagnostic, Edit, Fix, Related, Safety, Severity};
+pub use rules::{Family, RuleMeta, rule, rules};

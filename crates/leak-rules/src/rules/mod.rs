@@ -1,0 +1,192 @@
+//! The rules: one file each, and their registry.
+//!
+//! A rule's file reads top to bottom: its specification as the module's documentation (headings in a fixed order), its metadata,
+//! its check, its tests. The specification is what `stopleak rule NAME`, the generated pages and the editors show.
+
+use std::sync::LazyLock;
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+
+pub mod defer_in_loop;
+pub mod dropped_cancel;
+pub mod unclosed_file;
+pub mod unclosed_http_body;
+pub mod unclosed_sql_rows;
+pub mod unstopped_ticker;
+pub mod unstopped_timer;
+
+/// The headings that every rule's documentation has, in this order.
+pub const HEADINGS: [&str; 7] = [
+    "What it does",
+    "Why it leaks",
+    "Example",
+    "Use instead",
+    "When it stays silent",
+    "Fix safety",
+    "References",
+];
+
+/// What went wrong, seen from afar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// Something acquired was never released.
+    Resources,
+    /// Something waits for ever.
+    Goroutines,
+    /// Something is still referenced.
+    Memory,
+}
+
+impl Family {
+    /// The family's name as it is written in documents and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resources => "resources",
+            Self::Goroutines => "goroutines",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What a rule is called and what it promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleMeta {
+    /// Its name in kebab-case: the only identifier, in settings, comments and addresses.
+    pub name: &'static str,
+    /// The family it belongs to.
+    pub family: Family,
+    /// The highest severity it reports with; version gates may lower a single finding.
+    pub severity: Severity,
+    /// One sentence without a full stop.
+    pub summary: &'static str,
+    /// The whole documentation in Markdown, without a title. Headings are of the second level.
+    pub docs: String,
+    /// Which fixes it offers, in a few words.
+    pub fixes: &'static str,
+    /// Analysers that report (part of) the same, as `tool` or `tool/check`.
+    pub overlaps: &'static [&'static str],
+    /// Whether it also runs on `_test.go` files.
+    pub tests: bool,
+    /// The version of stopleak that brought it.
+    pub since: &'static str,
+    /// Its source file, relative to the root of the repository.
+    pub source: &'static str,
+}
+
+/// A rule as its file declares it.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) name: &'static str,
+    pub(crate) family: Family,
+    pub(crate) severity: Severity,
+    pub(crate) summary: &'static str,
+    pub(crate) fixes: &'static str,
+    pub(crate) overlaps: &'static [&'static str],
+    pub(crate) tests: bool,
+    pub(crate) since: &'static str,
+    pub(crate) source: &'static str,
+    /// The text of the rule's file.
+    pub(crate) text: &'static str,
+    /// Looks at one declaration without syntax errors.
+    pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
+}
+
+static DECLARED: [&Declared; 7] = [
+    &defer_in_loop::RULE,
+    &dropped_cancel::RULE,
+    &unclosed_file::RULE,
+    &unclosed_http_body::RULE,
+    &unclosed_sql_rows::RULE,
+    &unstopped_ticker::RULE,
+    &unstopped_timer::RULE,
+];
+
+static RULES: LazyLock<Vec<RuleMeta>> = LazyLock::new(|| {
+    let mut rules: Vec<RuleMeta> = DECLARED
+        .iter()
+        .map(|rule| RuleMeta {
+            name: rule.name,
+            family: rule.family,
+            severity: rule.severity,
+            summary: rule.summary,
+            docs: module_docs(rule.text),
+            fixes: rule.fixes,
+            overlaps: rule.overlaps,
+            tests: rule.tests,
+            since: rule.since,
+            source: rule.source,
+        })
+        .collect();
+    rules.sort_by_key(|rule| rule.name);
+    rules
+});
+
+/// All rules, sorted by name.
+pub fn rules() -> &'static [RuleMeta] {
+    &RULES
+}
+
+/// All rules as their files declare them.
+pub(crate) fn declared() -> impl Iterator<Item = &'static Declared> {
+    DECLARED.iter().copied()
+}
+
+/// The rule with this name.
+pub fn rule(name: &str) -> Option<&'static RuleMeta> {
+    RULES
+        .binary_search_by_key(&name, |rule| rule.name)
+        .ok()
+        .map(|index| &RULES[index])
+}
+
+/// The `//!` lines at the top of a source file, with first-level headings made second-level ones.
+fn module_docs(text: &str) -> String {
+    let mut docs = String::new();
+    let mut in_code = false;
+    for line in text.lines() {
+        let Some(line) = line.strip_prefix("//!") else {
+            break;
+        };
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        if line.starts_with("```") {
+            in_code = !in_code;
+        }
+        if !in_code && line.starts_with("# ") {
+            docs.push('#');
+        }
+        docs.push_str(line);
+        docs.push('\n');
+    }
+    docs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_headings_in_order() {
+        for rule in rules() {
+            let found: Vec<&str> = rule
+                .docs
+                .lines()
+                .filter_map(|line| line.strip_prefix("## "))
+                .collect();
+            assert_eq!(found, HEADINGS, "{}", rule.name);
+            assert!(!rule.summary.ends_with('.'), "{}", rule.name);
+        }
+    }
+
+    #[test]
+    fn rules_are_found_by_name() {
+        for meta in rules() {
+            assert_eq!(rule(meta.name), Some(meta));
+            assert!(
+                meta.source
+                    .ends_with(&format!("{}.rs", meta.name.replace('-', "_")))
+            );
+        }
+        assert_eq!(rule("no-such-rule"), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! What is analysed again after an edit, counted: with the real rules, facts, graphs and summaries.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use go_model::db::{BuildConfig, Database, Environment, SourceFile};
+use leak_rules::{Diagnostic, check_file};
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+const A: &str = r#"package p
+
+import "os"
+
+// Leak forgets the file.
+func Leak(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	f.Stat()
+	return nil
+}
+
+// Helped hands it to a function that closes it.
+func Helped(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	shut(f)
+	return nil
+}
+
+func shut(f *os.File) {
+	f.Close()
+}
+
+// Clean closes it.
+func Clean(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	f.Stat()
+	return nil
+}
+
+// Nothing is opened here.
+func Nothing() int { return 1 }
+"#;
+
+const B: &str = r#"package p
+
+import "os"
+
+func InB(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	shut(f)
+	return nil
+}
+"#;
+
+const Q: &str = r#"package q
+
+import (
+	"os"
+
+	"m/p"
+)
+
+func InQ(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	f.Stat()
+	return p.Clean(name)
+}
+"#;
+
+struct Project {
+    _dir: tempfile::TempDir,
+    db: Database,
+    a: PathBuf,
+    files: Vec<SourceFile>,
+    text: String,
+}
+
+impl Project {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("go.mod"), "module m\n\ngo 1.22\n");
+        write(&dir.path().join("p/a.go"), A);
+        write(&dir.path().join("p/b.go"), B);
+        write(&dir.path().join("q/q.go"), Q);
+        let mut db = Database::recording(Environment::default());
+        db.set_build_config(BuildConfig {
+            goos: "linux".into(),
+            goarch: "amd64".into(),
+            ..BuildConfig::default()
+        });
+        let a = dir.path().join("p/a.go");
+        db.open_document(&a, A.into(), None);
+        let files = ["p/a.go", "p/b.go", "q/q.go"]
+            .map(|f| db.file(dir.path().join(f)).unwrap())
+            .to_vec();
+        let mut project = Self {
+            _dir: dir,
+            db,
+            a,
+            files,
+            text: A.to_owned(),
+        };
+        assert_eq!(project.findings(), ["Leak", "InQ"]);
+        let counts = project.counts();
+        assert_eq!(counts.of("check_file"), 3);
+        project
+    }
+
+    fn check(&mut self) -> Vec<Diagnostic> {
+        (self.files.iter())
+            .flat_map(|&f| check_file(&self.db, f).to_vec())
+            .collect()
+    }
+
+    /// The functions with findings.
+    fn findings(&mut self) -> Vec<String> {
+        let found = self.check();
+        found.into_iter().filter_map(|d| d.function).collect()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts(self.db.take_executed())
+    }
+
+    fn edit(&mut self, old: &str, new: &str) -> (Vec<String>, Counts) {
+        assert!(self.text.contains(old));
+        self.text = self.text.replacen(old, new, 1);
+        let text = self.text.as_str().into();
+        self.db.open_document(&self.a, text, None);
+        let findings = self.findings();
+        (findings, self.counts())
+    }
+}
+
+struct Counts(Vec<String>);
+
+impl Counts {
+    fn of(&self, query: &str) -> usize {
+        (self.0.iter())
+            .filter(|q| q.split('(').next() == Some(query))
+            .count()
+    }
+}
+
+#[test]
+fn a_keystroke_in_one_body_analyses_that_body() {
+    let mut p = Project::new();
+    let (findings, counts) = p.edit(
+        "defer f.Close()\n\tf.Stat()",
+        "defer f.Close()\n\tf.Stat(); _ = 1",
+    );
+    assert_eq!(findings, ["Leak", "InQ"]);
+    assert_eq!(counts.of("check_decl"), 1);
+    assert_eq!(counts.of("facts"), 1);
+    assert!(counts.of("cfg_of") <= 1);
+    // Files with an equal outline, equal summaries and equal declarations are not put together again.
+    assert_eq!(counts.of("check_file"), 1);
+    for never in [
+        "package_index",
+        "unit_item",
+        "unit_type_def",
+        "file_imports",
+    ] {
+        assert_eq!(counts.of(never), 0, "{never}");
+    }
+}
+
+#[test]
+fn a_function_that_nobody_asks_about() {
+    let mut p = Project::new();
+    let (findings, counts) = p.edit("return 1", "return 12");
+    assert_eq!(findings, ["Leak", "InQ"]);
+    assert_eq!(counts.of("check_decl"), 1);
+    assert!(counts.of("facts") <= 1);
+    assert_eq!(counts.of("cfg_of"), 0);
+}
+
+#[test]
+fn a_comment_moves_what_is_below() {
+    let mut p = Project::new();
+    let before = p.check();
+    p.counts();
+    let (findings, counts) = p.edit("// Leak forgets", "// A line more.\n// Leak forgets");
+    assert_eq!(findings, ["Leak", "InQ"]);
+    for never in ["check_decl", "facts", "cfg_of", "digest_of", "summaries"] {
+        assert_eq!(counts.of(never), 0, "{never}");
+    }
+    assert_eq!(counts.of("check_file"), 1);
+    let after = p.check();
+    let moved = after[0].range.start() - before[0].range.start();
+    assert_eq!(u32::from(moved) as usize, "// A line more.\n".len());
+    assert_eq!(after[1], before[1]);
+}
+
+#[test]
+fn another_summary_reaches_its_callers_only() {
+    let mut p = Project::new();
+    // `shut` does not close any more: both callers leak.
+    let (findings, counts) = p.edit("\tf.Close()\n}\n\n// Clean", "\tf.Name()\n}\n\n// Clean");
+    assert_eq!(findings, ["Leak", "Helped", "InB", "InQ"]);
+    // `shut` itself, `Helped` and `InB`, not `Leak`, `Clean`, `Nothing`, `InQ`.
+    assert_eq!(counts.of("check_decl"), 3);
+    assert_eq!(counts.of("facts"), 1);
+    let (findings, _) = p.edit("\tf.Name()\n", "\tf.Close()\n");
+    assert_eq!(findings, ["Leak", "InQ"]);
+}
+
+#[test]
+fn a_body_that_means_the_same_to_callers() {
+    let mut p = Project::new();
+    let (findings, counts) = p.edit(
+        "func shut(f *os.File) {\n",
+        "func shut(f *os.File) {\n\t_ = 1\n",
+    );
+    assert_eq!(findings, ["Leak", "InQ"]);
+    assert_eq!(counts.of("check_decl"), 1);
+}
+
+#[test]
+fn an_outline_of_one_package_does_not_reach_an_importer_that_does_not_ask() {
+    let mut p = Project::new();
+    let (findings, counts) = p.edit(
+        "func Nothing() int { return 1 }",
+        "func Nothing() int32 { return 1 }",
+    );
+    assert_eq!(findings, ["Leak", "InQ"]);
+    assert_eq!(counts.of("check_decl"), 1);
+    assert_eq!(counts.of("check_file"), 1);
+    assert_eq!(counts.of("package_index"), 1);
+}
+
+#[test]
+fn half_typed_code_leaves_the_neighbours_alone() {
+    let mut p = Project::new();
+    let (findings, counts) = p.edit("return 1 }", "return 1 + }");
+    assert_eq!(findings, ["Leak", "InQ"]);
+    assert!(counts.of("check_decl") <= 1, "{}", counts.of("check_decl"));
+}
