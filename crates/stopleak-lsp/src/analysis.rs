@@ -1,0 +1,248 @@
+//! From a document in a snapshot of the database to findings and diagnostics. Runs on worker threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use go_model::db::{Database, catch_cancelled, parsed};
+use go_syntax::{LineIndex, TextRange, TextSize, ast};
+use leak_rules::suppress;
+use leak_rules::{Diagnostic, Severity};
+use serde_json::json;
+use stopleak_config::Settings;
+use tower_lsp::ls_types::{
+    self as lsp, CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
+    Location, NumberOrString, Position, Range, Uri,
+};
+
+use crate::peer::Peer;
+use crate::uri;
+
+/// What diagnostics name as their source.
+pub(crate) const SOURCE: &str = "stopleak";
+
+/// A document as the analysis sees it.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) path: Arc<Path>,
+    pub(crate) uri: Uri,
+    pub(crate) version: i32,
+    /// `None`: nothing is to be found here (a dependency, a broken text, switched off).
+    pub(crate) settings: Option<Arc<Settings>>,
+    /// Whether actions that suppress findings are offered.
+    pub(crate) suppress_actions: bool,
+    pub(crate) peer: Arc<Peer>,
+}
+
+/// A text with what is needed to speak of places in it.
+pub(crate) struct Text {
+    pub(crate) text: Arc<str>,
+    index: LineIndex,
+    peer: Arc<Peer>,
+}
+
+impl Text {
+    pub(crate) fn new(text: Arc<str>, peer: &Arc<Peer>) -> Self {
+        Self {
+            index: LineIndex::new(&text),
+            peer: Arc::clone(peer),
+            text,
+        }
+    }
+
+    pub(crate) fn position(&self, offset: TextSize) -> Position {
+        let at = self
+            .index
+            .to_position(&self.text, offset, self.peer.encoding);
+        Position::new(at.line, at.character)
+    }
+
+    pub(crate) fn range(&self, range: TextRange) -> Range {
+        Range {
+            start: self.position(range.start()),
+            end: self.position(range.end()),
+        }
+    }
+
+    /// The offset of a position, moved into the text where it lies outside.
+    pub(crate) fn offset(&self, position: Position) -> TextSize {
+        let at = go_syntax::Position {
+            line: position.line,
+            character: position.character,
+        };
+        self.index.from_position(&self.text, at, self.peer.encoding)
+    }
+
+    /// The byte range of a range; an empty one where its end lies before its start.
+    pub(crate) fn text_range(&self, range: Range) -> TextRange {
+        let start = self.offset(range.start);
+        TextRange::new(start, self.offset(range.end).max(start))
+    }
+
+    /// A number for the content, to recognise it.
+    pub(crate) fn hash(&self) -> u64 {
+        use std::hash::{BuildHasher as _, BuildHasherDefault};
+        BuildHasherDefault::<rustc_hash::FxHasher>::default().hash_one(&*self.text)
+    }
+}
+
+/// The findings of a document.
+pub(crate) struct Findings {
+    pub(crate) text: Text,
+    pub(crate) file: Arc<ast::File>,
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something changed meanwhile; whoever still wants an answer asks again.
+    Cancelled,
+    /// A fault in the program, logged already.
+    Panicked,
+}
+
+/// Runs a computation on the database; a change of the database ends it, a panic is logged and goes no further.
+pub(crate) fn guard<T>(what: &Path, compute: impl FnOnce() -> T) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(|| catch_cancelled(compute))) {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(salsa::Cancelled::PropagatedPanic)) | Err(_) => {
+            // The panic hook has told where.
+            tracing::error!(file = %what.display(), "the analysis of this file panicked");
+            Err(Failure::Panicked)
+        }
+        Ok(Err(_)) => Err(Failure::Cancelled),
+    }
+}
+
+/// The findings of a document; `None` if it is not known.
+pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
+    let source = db.file(&subject.path)?;
+    let file = parsed(db, source);
+    let text = Text::new(source.text(db), &subject.peer);
+    let mut result = Findings {
+        text,
+        file,
+        findings: Vec::new(),
+    };
+    let Some(settings) = &subject.settings else {
+        return Some(result);
+    };
+    if settings.excluded(&subject.path).is_some()
+        || (result.file.generated && !settings.config().include_generated)
+    {
+        return Some(result);
+    }
+    let found = leak_rules::check_file(db, source);
+    let suppressed = suppress::apply_suppressions(
+        &result.text.text,
+        &result.file,
+        found.to_vec(),
+        &settings.suppression_options(&subject.path),
+    );
+    let mut findings = suppressed.kept;
+    findings.extend(suppressed.meta);
+    result.findings = settings.filter(&subject.path, findings);
+    result
+        .findings
+        .sort_by_key(|finding| (finding.range.start(), finding.range.end(), finding.rule));
+    Some(result)
+}
+
+/// The findings as the client wants them.
+pub(crate) fn diagnostics(db: &Database, subject: &Subject) -> Vec<lsp::Diagnostic> {
+    findings(db, subject).map_or_else(Vec::new, |found| {
+        found
+            .findings
+            .iter()
+            .map(|finding| diagnostic(db, subject, &found.text, finding))
+            .collect()
+    })
+}
+
+/// The page of a rule.
+pub(crate) fn page(rule: &str) -> Option<String> {
+    leak_rules::rule(rule)?;
+    Some(format!(
+        "{}/blob/main/docs/rules/{rule}.md",
+        env!("CARGO_PKG_REPOSITORY")
+    ))
+}
+
+/// One finding as a diagnostic.
+pub(crate) fn diagnostic(
+    db: &Database,
+    subject: &Subject,
+    text: &Text,
+    finding: &Diagnostic,
+) -> lsp::Diagnostic {
+    let peer = &subject.peer;
+    let related: Vec<_> = finding
+        .related
+        .iter()
+        .filter_map(|step| {
+            let (uri, range) = match &step.file {
+                None => (subject.uri.clone(), text.range(step.range)),
+                Some(path) => {
+                    let other = db.file(path.as_path())?;
+                    let text = Text::new(other.text(db), peer);
+                    (uri::of_path(path)?, text.range(step.range))
+                }
+            };
+            Some(DiagnosticRelatedInformation {
+                location: Location { uri, range },
+                message: step.message.clone(),
+            })
+        })
+        .collect();
+    let mut message = finding.message.clone();
+    if !peer.related {
+        for step in &related {
+            let line = step.location.range.start.line + 1;
+            if step.location.uri == subject.uri {
+                message.push_str(&format!("\nline {line}: {}", step.message));
+            } else {
+                let path = uri::path_of(step.location.uri.as_str());
+                message.push_str(&format!("\n{}:{line}: {}", path.display(), step.message));
+            }
+        }
+    }
+    let fixable = finding
+        .fixes
+        .iter()
+        .map(|fix| fix.safety)
+        .min_by_key(|safety| match safety {
+            leak_rules::Safety::Safe => 0,
+            leak_rules::Safety::Unsafe => 1,
+        });
+    lsp::Diagnostic {
+        range: text.range(finding.range),
+        severity: Some(severity(finding.severity)),
+        code: Some(NumberOrString::String(finding.rule.to_owned())),
+        code_description: page(finding.rule)
+            .filter(|_| peer.code_description)
+            .and_then(|page| page.parse().ok())
+            .map(|href| CodeDescription { href }),
+        source: Some(SOURCE.to_owned()),
+        message,
+        related_information: (peer.related && !related.is_empty()).then_some(related),
+        tags: (finding.unnecessary && peer.unnecessary).then(|| vec![DiagnosticTag::UNNECESSARY]),
+        data: peer
+            .diagnostic_data
+            .then(|| json!({ "rule": finding.rule, "function": finding.function, "fix": fixable })),
+    }
+}
+
+fn severity(severity: Severity) -> DiagnosticSeverity {
+    match severity {
+        Severity::Warning => DiagnosticSeverity::WARNING,
+        Severity::Information => DiagnosticSeverity::INFORMATION,
+        Severity::Hint => DiagnosticSeverity::HINT,
+    }
+}
+
+/// A name for a list of diagnostics: equal lists have equal names.
+pub(crate) fn result_id(items: &[lsp::Diagnostic]) -> String {
+    let text = serde_json::to_string(items).unwrap_or_default();
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}

@@ -1,0 +1,96 @@
+//! Hovers: what a finding means and how it comes about; what a suppression comment silences.
+
+use go_model::db::Database;
+use leak_rules::suppress;
+use leak_rules::{Diagnostic, RuleMeta, Safety};
+use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
+
+use crate::analysis::{self, Findings, Subject};
+
+/// The hover at a position, if there is anything to say.
+pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Option<Hover> {
+    let found = analysis::findings(db, subject)?;
+    let offset = found.text.offset(position);
+    let (markdown, range) = match suppress::suppression_at(&found.text.text, &found.file, offset) {
+        Some(suppression) => {
+            let mut out = suppression.describe(&found.text.text);
+            out.push_str(".\n");
+            for (rule, _) in &suppression.rules {
+                if let Some(rule) = leak_rules::rule(rule) {
+                    out.push('\n');
+                    about(rule, &mut out);
+                }
+            }
+            (out, suppression.range)
+        }
+        None => {
+            let here: Vec<&Diagnostic> = found
+                .findings
+                .iter()
+                .filter(|finding| finding.range.contains_inclusive(offset))
+                .collect();
+            let range = here
+                .iter()
+                .map(|finding| finding.range)
+                .min_by_key(|range| range.len())?;
+            let parts: Vec<String> = here
+                .iter()
+                .map(|finding| explain(&found, finding))
+                .collect();
+            (parts.join("\n---\n"), range)
+        }
+    };
+    Some(Hover {
+        contents: HoverContents::Markup(MarkupContent {
+            kind: if subject.peer.markdown {
+                MarkupKind::Markdown
+            } else {
+                MarkupKind::PlainText
+            },
+            value: markdown,
+        }),
+        range: Some(found.text.range(range)),
+    })
+}
+
+fn about(rule: &RuleMeta, out: &mut String) {
+    match analysis::page(rule.name) {
+        Some(page) => out.push_str(&format!("[`{}`]({page}): {}.\n", rule.name, rule.summary)),
+        None => out.push_str(&format!("`{}`: {}.\n", rule.name, rule.summary)),
+    }
+}
+
+fn explain(found: &Findings, finding: &Diagnostic) -> String {
+    let mut out = String::new();
+    match leak_rules::rule(finding.rule) {
+        Some(rule) => about(rule, &mut out),
+        None => out.push_str(&format!("`{}`\n", finding.rule)),
+    }
+    out.push_str(&format!("\n{}", finding.message));
+    match &finding.function {
+        Some(function) => out.push_str(&format!(" (in `{function}`).\n")),
+        None => out.push_str(".\n"),
+    }
+    if !finding.related.is_empty() {
+        out.push('\n');
+    }
+    for (i, step) in finding.related.iter().enumerate() {
+        let place = match &step.file {
+            None => format!("line {}", found.text.position(step.range.start()).line + 1),
+            Some(path) => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+        };
+        out.push_str(&format!("{}. {place}: {}\n", i + 1, step.message));
+    }
+    if let Some(fix) = finding
+        .fixes
+        .iter()
+        .min_by_key(|fix| fix.safety == Safety::Unsafe)
+    {
+        out.push_str(&format!("\nQuick fix: {}.\n", fix.title));
+    }
+    out
+}

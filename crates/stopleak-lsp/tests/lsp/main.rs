@@ -1,0 +1,10 @@
+//! Scripted sessions with the server over real standard input and output.
+
+#![allow(clippy::unwrap_used)]
+
+mod actions;
+mod client;
+mod configuration;
+mod diagnostics;
+mod life;
+mod stress;

@@ -1,0 +1,343 @@
+//! Order, floods and text that must stay equal on both sides.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Setup, leak, leaky, mended, module, range, uri};
+
+/// A generator of numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % (n as u64)) as usize
+    }
+}
+
+/// A text as a client holds it: lines end at `\n`, `\r\n` and `\r`.
+struct Model {
+    text: Vec<char>,
+    encoding: &'static str,
+}
+
+impl Model {
+    fn text(&self) -> String {
+        self.text.iter().collect()
+    }
+
+    fn position(&self, offset: usize) -> (u32, u32) {
+        let (mut line, mut start) = (0, 0);
+        for i in 0..offset {
+            let c = self.text[i];
+            if c == '\n' || (c == '\r' && self.text.get(i + 1) != Some(&'\n')) {
+                line += 1;
+                start = i + 1;
+            }
+        }
+        let column = self.text[start..offset]
+            .iter()
+            .map(|c| match self.encoding {
+                "utf-8" => c.len_utf8(),
+                "utf-16" => c.len_utf16(),
+                _ => 1,
+            });
+        (line, u32::try_from(column.sum::<usize>()).unwrap())
+    }
+
+    /// Between `\r` and `\n` there is no position.
+    fn is_position(&self, offset: usize) -> bool {
+        !(offset > 0 && self.text[offset - 1] == '\r' && self.text.get(offset) == Some(&'\n'))
+    }
+
+    fn edit(&mut self, random: &mut Random) -> Value {
+        const PIECES: [&str; 16] = [
+            "",
+            "x",
+            "\n",
+            "\r\n",
+            "\r",
+            "é",
+            "😀",
+            "日本",
+            "func f() {\n",
+            "}\n",
+            "\t",
+            "// c",
+            "\"",
+            "`",
+            "x := os.Open(\"y\")\n",
+            "{",
+        ];
+        let offset = |random: &mut Random| loop {
+            let offset = random.below(self.text.len() + 1);
+            if self.is_position(offset) {
+                return offset;
+            }
+        };
+        let (a, b) = (offset(random), offset(random));
+        // Mostly small deletions.
+        let (start, end) = if random.below(4) == 0 {
+            (a.min(b), a.max(b).min(a.min(b) + 12))
+        } else {
+            (a, a)
+        };
+        let end = if self.is_position(end) { end } else { end + 1 };
+        let piece = PIECES[random.below(PIECES.len())];
+        let change =
+            json!({ "range": range(self.position(start), self.position(end)), "text": piece });
+        self.text.splice(start..end, piece.chars());
+        change
+    }
+}
+
+#[test]
+fn random_edits_leave_equal_texts() {
+    let dir = module();
+    for (encoding, seed) in [("utf-8", 1), ("utf-16", 2), ("utf-32", 3)] {
+        let mut client = Setup::default()
+            .with("general.positionEncodings", json!([encoding]))
+            .root(dir.path())
+            .start();
+        let mut random = Random(0x1234_5678_9abc_def0 + seed);
+        let uri = uri(&dir.path().join("a.go"));
+        for (round, start) in [
+            String::new(),
+            leaky("a"),
+            leaky("é").replace('\n', "\r\n"),
+            "package m".to_owned(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let mut model = Model {
+                text: start.chars().collect(),
+                encoding,
+            };
+            client.open(&uri, 1, start);
+            for version in 2..120 {
+                let edits: Vec<Value> = (0..=random.below(3))
+                    .map(|_| model.edit(&mut random))
+                    .collect();
+                client.change(&uri, version, Value::Array(edits));
+                if version % 13 == 0 {
+                    let hash = format!(
+                        "content {:016x}",
+                        xxhash_rust::xxh3::xxh3_64(model.text().as_bytes())
+                    );
+                    let said = client.settle();
+                    assert!(
+                        said.contains(&hash),
+                        "{encoding}, round {round}, version {version}: {:?}\n{said}",
+                        model.text()
+                    );
+                }
+            }
+            // The end is a text with one leak, whatever stood before.
+            client.replace(&uri, 1000, &leaky("a"));
+            assert_eq!(client.diagnostics_of(&uri, 1000).len(), 1);
+            client.close(&uri);
+            client.settle();
+        }
+        client.leave();
+    }
+}
+
+#[test]
+fn a_flood_while_nobody_reads() {
+    let dir = module();
+    let setup = Setup::default()
+        .with(
+            "workspace.didChangeWatchedFiles",
+            json!({ "dynamicRegistration": true }),
+        )
+        .with("workspace.configuration", json!(true))
+        .root(dir.path());
+    let mut client = setup.start();
+    client.answers = false;
+    let uri = uri(&dir.path().join("a.go"));
+    let text = leaky("a");
+    client.open(&uri, 0, &text);
+    let gate = client.stop_reading();
+    let closed = gate.lock().unwrap();
+    // More than fits into the pipes. The findings of the last are at another place than all before: equal ones are not sent again.
+    for version in 1..=1000 {
+        let text = match version {
+            1000 => format!("// end\n{text}"),
+            _ if version % 2 == 0 => text.clone(),
+            _ => mended(&text),
+        };
+        client.replace(&uri, version, &text);
+        if version % 100 == 0 {
+            client.notify(
+                "workspace/didChangeConfiguration",
+                json!({ "settings": null }),
+            );
+            client.send_request(
+                "workspace/executeCommand",
+                json!({ "command": "stopleak.debugInfo" }),
+            );
+        }
+    }
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    drop(closed);
+    assert_eq!(client.diagnostics_of(&uri, 1000).len(), 1);
+    client.answers = true;
+    let text = mended(&text);
+    client.replace(&uri, 1001, &text);
+    assert_eq!(client.diagnostics_of(&uri, 1001).len(), 0);
+    client.leave();
+}
+
+#[test]
+fn exit_is_heard_while_nobody_reads() {
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let uri = uri(&dir.path().join("a.go"));
+    client.open(&uri, 0, &leaky("a"));
+    let gate = client.stop_reading();
+    let _closed = gate.lock().unwrap();
+    for _ in 0..3000 {
+        client.send_request(
+            "workspace/executeCommand",
+            json!({ "command": "stopleak.debugInfo" }),
+        );
+    }
+    client.notify("exit", Value::Null);
+    assert_eq!(client.wait_for_exit().code(), Some(1));
+}
+
+/// One session with everything in it; what is known at its end.
+fn session(jitter: Option<u64>) -> (Vec<Value>, Vec<Value>, Value) {
+    let dir = module();
+    let mut setup = Setup::default().root(dir.path());
+    setup.env = vec![("STOPLEAK_TEST_DEBOUNCE", "3".to_owned())];
+    if let Some(seed) = jitter {
+        setup = setup.env("STOPLEAK_TEST_JITTER", seed);
+    }
+    let mut client = setup.start();
+    let a = uri(&dir.path().join("a.go"));
+    let b = uri(&dir.path().join("b.go"));
+    client.open(&a, 1, "package m\n");
+    client.open(&b, 1, &leaky("b"));
+    let mut text = String::from("package m\n");
+    let mut version = 1;
+    let mut waiting = Vec::new();
+    let end = format!(
+        "package m\n\nimport \"os\"\n\n{}\n{}",
+        leak("one"),
+        mended(&leak("two"))
+    );
+    // Typed letter by letter, with other things in between.
+    let typed = end.strip_prefix("package m\n").unwrap();
+    for (i, c) in typed.char_indices() {
+        let line = text.matches('\n').count() as u32;
+        let column = (text.len() - text.rfind('\n').map_or(0, |at| at + 1)) as u32;
+        version += 1;
+        client.change(
+            &a,
+            version,
+            json!([{ "range": range((line, column), (line, column)), "text": c.to_string() }]),
+        );
+        text.push(c);
+        match i % 40 {
+            7 => waiting.push(client.send_request("textDocument/hover", json!({ "textDocument": { "uri": a }, "position": { "line": line, "character": 0 } }))),
+            17 => client.save(&a, Some(&text)),
+            27 => {
+                client.close(&b);
+                client.open(&b, i as i64, &leaky("b"));
+            }
+            _ => {}
+        }
+    }
+    for id in waiting {
+        client.answer(id);
+    }
+    // The last texts differ from all before, so that the last findings are published in any case.
+    client.replace(&b, 10_000, &format!("// end\n{}", leaky("b")));
+    client.replace(&a, 10_001, &format!("// end\n{end}"));
+    let found_a = client.diagnostics_of(&a, 10_001);
+    let found_b = until(&mut client, &b, 6);
+    let uri_of = |finding: &Value| {
+        let mut finding = finding.clone();
+        finding["relatedInformation"] = Value::Null;
+        finding
+    };
+    let hover = client.request(
+        "textDocument/hover",
+        json!({ "textDocument": { "uri": a }, "position": found_a[0]["range"]["start"] }),
+    );
+    let result = (
+        found_a.iter().map(uri_of).collect(),
+        found_b.iter().map(uri_of).collect(),
+        hover,
+    );
+    client.leave();
+    result
+}
+
+fn until(client: &mut Client, uri: &str, line: u64) -> Vec<Value> {
+    loop {
+        if let Some((_, found)) = client.published.get(uri)
+            && found.len() == 1
+            && found[0]["range"]["start"]["line"] == line
+        {
+            return found.clone();
+        }
+        client.diagnostics(uri);
+    }
+}
+
+#[test]
+fn sleeps_in_between_change_nothing() {
+    let expected = session(None);
+    assert_eq!(expected.0.len(), 1);
+    assert_eq!(expected.1.len(), 1);
+    for seed in 1..6 {
+        assert_eq!(session(Some(seed)), expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn any_bytes_as_text_are_survived() {
+    let mut client = Setup::default().start();
+    let deep = format!(
+        "package m\nvar x = {}1{}\n",
+        "(".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    let chain = format!("package m\nvar x = 1{}\n", " + 1".repeat(50_000));
+    let long = format!("package m\n// {}\n", "x".repeat(3_000_000));
+    for (i, text) in [
+        "",
+        "\0\0\0",
+        "\u{feff}package m\n",
+        "}}}}((((",
+        "package",
+        "`",
+        "/*",
+        "\"\\",
+        &deep,
+        &chain,
+        &long,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let uri = format!("untitled:{i}.go");
+        client.open(&uri, 1, text);
+        client.diagnostics(&uri);
+        client.pull(&uri, None);
+        client.change(
+            &uri,
+            2,
+            json!([{ "range": range((0, 0), (0, 0)), "text": "{" }]),
+        );
+        client.settle();
+        client.close(&uri);
+    }
+    client.open("untitled:end.go", 1, &leaky("a"));
+    assert_eq!(client.diagnostics("untitled:end.go").len(), 1);
+    client.leave();
+}
