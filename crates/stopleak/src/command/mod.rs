@@ -1,0 +1,8 @@
+//! The commands.
+
+pub mod check;
+pub mod completions;
+pub mod config;
+pub mod rule;
+pub mod server;
+pub mod version;

@@ -1,0 +1,3 @@
+module example.com/pricewatch
+
+go 1.22
