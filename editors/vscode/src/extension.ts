@@ -1,0 +1,223 @@
+// The extension: starts the server, shows that it runs, and forwards a few commands. Everything about Go is the server's work.
+
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  RevealOutputChannelOn,
+  type ServerOptions,
+  State,
+} from 'vscode-languageclient/node';
+
+import { findServer, type Found } from './server';
+
+const RULES = 'https://github.com/stopleak/stopleak/blob/main/docs/rules';
+
+/** The running client and what it was started with. */
+interface Session {
+  client: LanguageClient;
+  server: Found;
+}
+
+class Stopleak implements vscode.Disposable {
+  private session: Session | undefined;
+  /** Starts and stops one after another. */
+  private queue: Promise<void> = Promise.resolve();
+  private readonly log = vscode.window.createOutputChannel('stopleak', { log: true });
+  /** What the server logs and, with `stopleak.trace.server`, the messages. */
+  private readonly serverLog = vscode.window.createOutputChannel('stopleak Language Server', { log: true });
+  private readonly status = vscode.languages.createLanguageStatusItem('stopleak', { language: 'go' });
+  private readonly disposables: vscode.Disposable[] = [];
+
+  constructor(private readonly context: vscode.ExtensionContext) {
+    this.status.name = 'stopleak';
+    this.status.command = { command: 'stopleak.showServerLogs', title: 'Open logs' };
+    const command = (name: string, run: () => unknown) =>
+      this.disposables.push(vscode.commands.registerCommand(`stopleak.${name}`, run));
+    command('restart', () => this.restart());
+    command('fixFile', () => this.fixFile());
+    command('explain', () => this.explain());
+    command('showLogs', () => this.log.show());
+    command('showServerLogs', () => this.serverLog.show());
+    command('debugInformation', () => this.debugInformation());
+    this.disposables.push(
+      vscode.workspace.onDidChangeConfiguration((change) => {
+        // The server is told of the others.
+        if (change.affectsConfiguration('stopleak.path')) {
+          void this.restart();
+        }
+      }),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => void this.restart()),
+    );
+  }
+
+  restart(): Promise<void> {
+    this.queue = this.queue.then(async () => {
+      await this.stopNow();
+      await this.startNow();
+    });
+    return this.queue;
+  }
+
+  stop(): Promise<void> {
+    this.queue = this.queue.then(() => this.stopNow());
+    return this.queue;
+  }
+
+  private async startNow(): Promise<void> {
+    this.show('starting');
+    const server = await findServer(this.context, this.log);
+    if (!server) {
+      this.show('no server', vscode.LanguageStatusSeverity.Error);
+      const settings = 'Open Settings';
+      const text =
+        'stopleak: no server was found. Install the stopleak program, or set stopleak.path to where it is.';
+      void vscode.window.showErrorMessage(text, settings).then((chosen) => {
+        if (chosen === settings) {
+          void vscode.commands.executeCommand('workbench.action.openSettings', 'stopleak.path');
+        }
+      });
+      return;
+    }
+    this.log.info(`starting ${server.command} (${server.origin})`);
+    // Without a transport nothing is appended to the arguments; standard input and output is what the server speaks.
+    const options: ServerOptions = {
+      command: server.command,
+      args: ['server'],
+      options: { env: { ...process.env, STOPLEAK_LOG: process.env.STOPLEAK_LOG ?? 'info' } },
+    };
+    const client = new LanguageClient('stopleak', 'stopleak', options, this.clientOptions());
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) {
+        const version = client.initializeResult?.serverInfo?.version ?? 'unknown version';
+        this.show(version);
+        this.status.detail = `stopleak server, ${server.origin}`;
+      } else if (newState === State.Stopped) {
+        this.show('stopped', vscode.LanguageStatusSeverity.Warning);
+      }
+    });
+    this.session = { client, server };
+    try {
+      await client.start();
+    } catch (error) {
+      this.log.error(`the server did not start: ${String(error)}`);
+      this.show('did not start', vscode.LanguageStatusSeverity.Error);
+    }
+  }
+
+  private async stopNow(): Promise<void> {
+    const session = this.session;
+    this.session = undefined;
+    if (session?.client.needsStop()) {
+      try {
+        await session.client.stop();
+      } catch (error) {
+        this.log.warn(`the server did not stop in order: ${String(error)}`);
+      }
+    }
+    await session?.client.dispose().catch(() => undefined);
+  }
+
+  private clientOptions(): LanguageClientOptions {
+    let failures = 0;
+    return {
+      documentSelector: [
+        { language: 'go', scheme: 'file' },
+        { language: 'go', scheme: 'untitled' },
+      ],
+      diagnosticCollectionName: 'stopleak',
+      outputChannel: this.serverLog,
+      traceOutputChannel: this.serverLog,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationOptions: vscode.workspace.getConfiguration('stopleak'),
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          failures += 1;
+          const again = failures <= 4;
+          this.log.error(`the server has ended${again ? '; it is started again' : ' too often; see its logs'}`);
+          return { action: again ? CloseAction.Restart : CloseAction.DoNotRestart, handled: again };
+        },
+      },
+    };
+  }
+
+  private show(text: string, severity = vscode.LanguageStatusSeverity.Information): void {
+    this.status.text = `stopleak ${text}`;
+    this.status.severity = severity;
+    this.status.busy = text === 'starting';
+  }
+
+  private async fixFile(): Promise<void> {
+    const uri = vscode.window.activeTextEditor?.document.uri;
+    if (uri && this.session) {
+      const argument = { uri: this.session.client.code2ProtocolConverter.asUri(uri) };
+      await this.request('stopleak.fixAll', [argument]);
+    }
+  }
+
+  private async explain(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const rules = new Set<string>();
+    if (editor) {
+      for (const diagnostic of vscode.languages.getDiagnostics(editor.document.uri)) {
+        const { code } = diagnostic;
+        if (diagnostic.source === 'stopleak' && code !== undefined) {
+          rules.add(String(typeof code === 'object' ? code.value : code));
+        }
+      }
+    }
+    const all = 'all rules';
+    const chosen = await vscode.window.showQuickPick([...[...rules].sort(), all], {
+      placeHolder: 'The rule to read about; those of this file come first',
+    });
+    if (chosen) {
+      const page = chosen === all ? `${RULES}/` : `${RULES}/${chosen}.md`;
+      await vscode.env.openExternal(vscode.Uri.parse(page));
+    }
+  }
+
+  private async debugInformation(): Promise<void> {
+    const lines = [
+      `extension ${this.context.extension.packageJSON.version}`,
+      `editor ${vscode.env.appName} ${vscode.version}, ${process.platform} ${process.arch}`,
+      `trusted: ${vscode.workspace.isTrusted}`,
+      `server: ${this.session ? `${this.session.server.command} (${this.session.server.origin})` : 'none'}`,
+    ];
+    if (this.session) {
+      lines.push(String(await this.request('stopleak.debugInfo', [])));
+    }
+    const content = lines.join('\n');
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content, language: 'plaintext' }));
+  }
+
+  private async request(command: string, args: unknown[]): Promise<unknown> {
+    try {
+      return await this.session?.client.sendRequest('workspace/executeCommand', { command, arguments: args });
+    } catch (error) {
+      this.log.error(`${command}: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  dispose(): void {
+    for (const disposable of [...this.disposables, this.status, this.log, this.serverLog]) {
+      disposable.dispose();
+    }
+  }
+}
+
+let running: Stopleak | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  running = new Stopleak(context);
+  await running.restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+  running?.dispose();
+  running = undefined;
+}
