@@ -227,9 +227,12 @@ fn obligation(
     if kind.fix == FixKind::HttpBody && cx.in_test && asks_bodyless_server(f, call) {
         return None;
     }
+    if acquirer.context && context_is_cancelled(f, call) {
+        return None;
+    }
     let mut parent = None;
     match acquirer.extra {
-        Extra::OfTx | Extra::OfTxWithContext => {
+        Extra::OfTx => {
             let tx = transaction(f, call)?;
             if let Some(tx) = tx {
                 if ended_by_defer(f, &tx, block, node) {
@@ -237,11 +240,7 @@ fn obligation(
                 }
                 parent = Some(tx);
             }
-            if acquirer.extra == Extra::OfTxWithContext && context_is_cancelled(f, call) {
-                return None;
-            }
         }
-        Extra::WithContext if context_is_cancelled(f, call) => return None,
         Extra::Derives | Extra::DerivesCancel => {
             if let Some(cancel) = cancel_of(f, first_arg(f, call)?) {
                 let place = Place {

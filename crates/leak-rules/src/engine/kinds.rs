@@ -12,6 +12,8 @@ use super::site::FixKind;
 /// A kind of thing that must be released.
 #[derive(Debug)]
 pub(crate) struct Kind {
+    /// What it is called in the table of acquirers.
+    pub(crate) key: &'static str,
     /// The rule that reports it.
     pub(crate) rule: &'static str,
     /// What fixes need to know.
@@ -45,6 +47,7 @@ pub(crate) struct Kind {
 }
 
 const BASE: Kind = Kind {
+    key: "",
     rule: "",
     fix: FixKind::File,
     noun: "",
@@ -63,6 +66,7 @@ const BASE: Kind = Kind {
 };
 
 pub(crate) static HTTP_BODY: Kind = Kind {
+    key: "http-body",
     rule: "unclosed-http-body",
     fix: FixKind::HttpBody,
     noun: "body",
@@ -72,6 +76,7 @@ pub(crate) static HTTP_BODY: Kind = Kind {
 };
 
 pub(crate) static FILE: Kind = Kind {
+    key: "file",
     rule: "unclosed-file",
     noun: "file",
     nil_release_ok: true,
@@ -79,6 +84,7 @@ pub(crate) static FILE: Kind = Kind {
 };
 
 pub(crate) static PIPE_READ: Kind = Kind {
+    key: "pipe-read",
     rule: "unclosed-file",
     fix: FixKind::PipeRead,
     noun: "reading end of the pipe",
@@ -87,6 +93,7 @@ pub(crate) static PIPE_READ: Kind = Kind {
 };
 
 pub(crate) static PIPE_WRITE: Kind = Kind {
+    key: "pipe-write",
     rule: "unclosed-file",
     fix: FixKind::PipeWrite,
     noun: "writing end of the pipe",
@@ -95,6 +102,7 @@ pub(crate) static PIPE_WRITE: Kind = Kind {
 };
 
 pub(crate) static SQL_ROWS: Kind = Kind {
+    key: "sql-rows",
     rule: "unclosed-sql-rows",
     fix: FixKind::SqlRows,
     noun: "rows",
@@ -113,6 +121,7 @@ const PGX_COLLECT: &[(&str, &str, usize)] = &[
 ];
 
 pub(crate) static SQL_ROW: Kind = Kind {
+    key: "sql-row",
     rule: "unclosed-sql-rows",
     fix: FixKind::SqlRow,
     noun: "row",
@@ -126,11 +135,13 @@ pub(crate) static SQL_ROW: Kind = Kind {
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
 pub(crate) static CANCEL_CAUSE: Kind = Kind {
+    key: "cancel-cause",
     fix: FixKind::CancelCause,
     ..CANCEL_BASE
 };
 
 const CANCEL_BASE: Kind = Kind {
+    key: "cancel",
     rule: "dropped-cancel",
     fix: FixKind::Cancel,
     noun: "cancel function",
@@ -143,6 +154,7 @@ const CANCEL_BASE: Kind = Kind {
 };
 
 pub(crate) static SIGNAL_STOP: Kind = Kind {
+    key: "signal-stop",
     fix: FixKind::SignalStop,
     noun: "stop function",
     ends_with_process: false,
@@ -150,6 +162,7 @@ pub(crate) static SIGNAL_STOP: Kind = Kind {
 };
 
 pub(crate) static TICKER: Kind = Kind {
+    key: "ticker",
     rule: "unstopped-ticker",
     fix: FixKind::Ticker,
     noun: "ticker",
@@ -162,6 +175,7 @@ pub(crate) static TICKER: Kind = Kind {
 };
 
 pub(crate) static TIMER: Kind = Kind {
+    key: "timer",
     rule: "unstopped-timer",
     fix: FixKind::Timer,
     noun: "timer",
@@ -174,6 +188,21 @@ pub(crate) static TIMER: Kind = Kind {
     ..BASE
 };
 
+/// All kinds, for the table.
+static KINDS: &[&Kind] = &[
+    &HTTP_BODY,
+    &FILE,
+    &PIPE_READ,
+    &PIPE_WRITE,
+    &SQL_ROWS,
+    &SQL_ROW,
+    &CANCEL,
+    &CANCEL_CAUSE,
+    &SIGNAL_STOP,
+    &TICKER,
+    &TIMER,
+];
+
 /// A function that acquires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Acquirer {
@@ -183,6 +212,8 @@ pub(crate) struct Acquirer {
     pub(crate) result: usize,
     /// Which result is the error.
     pub(crate) error: Option<usize>,
+    /// Argument 0 is a context whose end ends the thing.
+    pub(crate) context: bool,
     /// What else is known about the call.
     pub(crate) extra: Extra,
 }
@@ -194,10 +225,8 @@ pub(crate) enum Extra {
     None,
     /// The receiver owns the thing and ends it with `Commit` or `Rollback`.
     OfTx,
-    /// Argument 0 is a context whose end ends the thing.
-    WithContext,
-    /// Both.
-    OfTxWithContext,
+    /// The receiver owns the thing and ends it with `Close`.
+    OfDb,
     /// Argument 0 is the parent context, result 0 the derived one.
     Derives,
     /// The same, and without a deadline: on a background context it registers nowhere.
@@ -214,365 +243,6 @@ pub(crate) enum Extra {
     Reads,
 }
 
-/// (package, type or empty, function, what, result, error, extra)
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static Kind,
-    usize,
-    Option<usize>,
-    Extra,
-);
-
-static ROWS: &[Row] = &[
-    // net/http: "The client must close the response body when finished with it." A Head response has none.
-    ("net/http", "", "Get", &HTTP_BODY, 0, Some(1), Extra::None),
-    ("net/http", "", "Post", &HTTP_BODY, 0, Some(1), Extra::None),
-    (
-        "net/http",
-        "",
-        "PostForm",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    (
-        "net/http",
-        "Client",
-        "Do",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::Request,
-    ),
-    (
-        "net/http",
-        "Client",
-        "Get",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    (
-        "net/http",
-        "Client",
-        "Post",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    (
-        "net/http",
-        "Client",
-        "PostForm",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    (
-        "net/http",
-        "Transport",
-        "RoundTrip",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::Request,
-    ),
-    (
-        "net/http",
-        "RoundTripper",
-        "RoundTrip",
-        &HTTP_BODY,
-        0,
-        Some(1),
-        Extra::Request,
-    ),
-    // os
-    ("os", "", "Open", &FILE, 0, Some(1), Extra::Reads),
-    ("os", "", "Create", &FILE, 0, Some(1), Extra::Writes),
-    ("os", "", "OpenFile", &FILE, 0, Some(1), Extra::OpenFlags),
-    ("os", "", "CreateTemp", &FILE, 0, Some(1), Extra::Writes),
-    ("os", "", "OpenRoot", &FILE, 0, Some(1), Extra::Reads),
-    ("os", "", "OpenInRoot", &FILE, 0, Some(1), Extra::Reads),
-    ("os", "Root", "Open", &FILE, 0, Some(1), Extra::Reads),
-    ("os", "Root", "Create", &FILE, 0, Some(1), Extra::Writes),
-    (
-        "os",
-        "Root",
-        "OpenFile",
-        &FILE,
-        0,
-        Some(1),
-        Extra::OpenFlags,
-    ),
-    ("os", "Root", "OpenRoot", &FILE, 0, Some(1), Extra::Reads),
-    ("os", "", "Pipe", &PIPE_READ, 0, Some(2), Extra::None),
-    ("os", "", "Pipe", &PIPE_WRITE, 1, Some(2), Extra::None),
-    (
-        "io/ioutil",
-        "",
-        "TempFile",
-        &FILE,
-        0,
-        Some(1),
-        Extra::Writes,
-    ),
-    ("io/fs", "FS", "Open", &FILE, 0, Some(1), Extra::Reads),
-    (
-        "archive/zip",
-        "",
-        "OpenReader",
-        &FILE,
-        0,
-        Some(1),
-        Extra::Reads,
-    ),
-    (
-        "mime/multipart",
-        "FileHeader",
-        "Open",
-        &FILE,
-        0,
-        Some(1),
-        Extra::Reads,
-    ),
-    (
-        "net/http",
-        "Request",
-        "FormFile",
-        &FILE,
-        0,
-        Some(2),
-        Extra::Reads,
-    ),
-    // "It is the caller's responsibility to close f when finished."
-    ("net", "TCPConn", "File", &FILE, 0, Some(1), Extra::None),
-    ("net", "UDPConn", "File", &FILE, 0, Some(1), Extra::None),
-    ("net", "UnixConn", "File", &FILE, 0, Some(1), Extra::None),
-    ("net", "IPConn", "File", &FILE, 0, Some(1), Extra::None),
-    ("net", "TCPListener", "File", &FILE, 0, Some(1), Extra::None),
-    (
-        "net",
-        "UnixListener",
-        "File",
-        &FILE,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    // database/sql
-    (
-        "database/sql",
-        "DB",
-        "Query",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::None,
-    ),
-    (
-        "database/sql",
-        "DB",
-        "QueryContext",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::WithContext,
-    ),
-    (
-        "database/sql",
-        "Conn",
-        "QueryContext",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::WithContext,
-    ),
-    (
-        "database/sql",
-        "Tx",
-        "Query",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::OfTx,
-    ),
-    (
-        "database/sql",
-        "Tx",
-        "QueryContext",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::OfTxWithContext,
-    ),
-    (
-        "database/sql",
-        "Stmt",
-        "Query",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::OfTx,
-    ),
-    (
-        "database/sql",
-        "Stmt",
-        "QueryContext",
-        &SQL_ROWS,
-        0,
-        Some(1),
-        Extra::OfTxWithContext,
-    ),
-    (
-        "database/sql",
-        "DB",
-        "QueryRow",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::None,
-    ),
-    (
-        "database/sql",
-        "DB",
-        "QueryRowContext",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::WithContext,
-    ),
-    (
-        "database/sql",
-        "Conn",
-        "QueryRowContext",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::WithContext,
-    ),
-    (
-        "database/sql",
-        "Tx",
-        "QueryRow",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::OfTx,
-    ),
-    (
-        "database/sql",
-        "Tx",
-        "QueryRowContext",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::OfTxWithContext,
-    ),
-    (
-        "database/sql",
-        "Stmt",
-        "QueryRow",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::OfTx,
-    ),
-    (
-        "database/sql",
-        "Stmt",
-        "QueryRowContext",
-        &SQL_ROW,
-        0,
-        None,
-        Extra::OfTxWithContext,
-    ),
-    // context
-    (
-        "context",
-        "",
-        "WithCancel",
-        &CANCEL,
-        1,
-        None,
-        Extra::DerivesCancel,
-    ),
-    (
-        "context",
-        "",
-        "WithTimeout",
-        &CANCEL,
-        1,
-        None,
-        Extra::Derives,
-    ),
-    (
-        "context",
-        "",
-        "WithDeadline",
-        &CANCEL,
-        1,
-        None,
-        Extra::Derives,
-    ),
-    (
-        "context",
-        "",
-        "WithTimeoutCause",
-        &CANCEL,
-        1,
-        None,
-        Extra::Derives,
-    ),
-    (
-        "context",
-        "",
-        "WithDeadlineCause",
-        &CANCEL,
-        1,
-        None,
-        Extra::Derives,
-    ),
-    (
-        "context",
-        "",
-        "WithCancelCause",
-        &CANCEL_CAUSE,
-        1,
-        None,
-        Extra::DerivesCancel,
-    ),
-    (
-        "os/signal",
-        "",
-        "NotifyContext",
-        &SIGNAL_STOP,
-        1,
-        None,
-        Extra::Notify,
-    ),
-    // time
-    ("time", "", "NewTicker", &TICKER, 0, None, Extra::None),
-    ("time", "", "NewTimer", &TIMER, 0, None, Extra::None),
-];
-
-/// Packages with the same rows: sqlx and its forks.
-const SQLX: &[&str] = &["github.com/jmoiron/sqlx"];
-/// Packages of pgx.
-const PGX: &[&str] = &["github.com/jackc/pgx/v4", "github.com/jackc/pgx/v5"];
-/// Packages of pgx's pool.
-const PGXPOOL: &[&str] = &[
-    "github.com/jackc/pgx/v4/pgxpool",
-    "github.com/jackc/pgx/v5/pgxpool",
-];
-/// Packages of gorm.
-const GORM: &[&str] = &["gorm.io/gorm", "github.com/jinzhu/gorm"];
-
 /// What is known of a name before anything is resolved.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
@@ -582,102 +252,160 @@ pub(crate) struct Named {
     pub(crate) single: bool,
 }
 
+/// The text of the table; its head says how rows are written.
+const TEXT: &str = include_str!("acquirers.txt");
+
+#[derive(Default)]
 struct Table {
     by_callee: FxHashMap<(Name, Name, Name), Vec<Acquirer>>,
     names: FxHashMap<Name, Named>,
+    errors: Vec<String>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table {
-        by_callee: FxHashMap::default(),
-        names: FxHashMap::default(),
-    };
-    let mut add = |(package, ty, name, kind, result, error, extra): Row| {
-        let named = table.names.entry(Name::new(name)).or_default();
-        named.single |= error.is_none() && result == 0;
-        if !named.rules.contains(&kind.rule) {
-            named.rules.push(kind.rule);
-        }
-        table
-            .by_callee
-            .entry((Name::new(package), Name::new(ty), Name::new(name)))
-            .or_default()
-            .push(Acquirer {
-                kind,
-                result,
-                error,
-                extra,
-            });
-    };
-    ROWS.iter().copied().for_each(&mut add);
-    for package in SQLX {
-        for (ty, tx) in [
-            ("DB", false),
-            ("Tx", true),
-            ("Stmt", true),
-            ("NamedStmt", true),
-            ("Conn", false),
-            ("Queryer", true),
-            ("QueryerContext", true),
-            ("Ext", true),
-            ("ExtContext", true),
-        ] {
-            let (plain, context) = if tx {
-                (Extra::OfTx, Extra::OfTxWithContext)
-            } else {
-                (Extra::None, Extra::WithContext)
-            };
-            // `Query` comes from the embedded type of database/sql; it is listed for where sqlx itself cannot be read.
-            for (name, extra) in [
-                ("Query", plain),
-                ("Queryx", plain),
-                ("NamedQuery", plain),
-                ("QueryContext", context),
-                ("QueryxContext", context),
-                ("NamedQueryContext", context),
-            ] {
-                add((package, ty, name, &SQL_ROWS, 0, Some(1), extra));
-            }
-            for (name, extra) in [
-                ("QueryRow", plain),
-                ("QueryRowx", plain),
-                ("QueryRowContext", context),
-                ("QueryRowxContext", context),
-            ] {
-                add((package, ty, name, &SQL_ROW, 0, None, extra));
-            }
-        }
-        add((
-            package,
-            "",
-            "NamedQuery",
-            &SQL_ROWS,
-            0,
-            Some(1),
-            Extra::None,
-        ));
-    }
-    for package in PGX {
-        for (ty, extra) in [("Conn", Extra::WithContext), ("Tx", Extra::OfTxWithContext)] {
-            add((package, ty, "Query", &SQL_ROWS, 0, Some(1), extra));
-            add((package, ty, "QueryRow", &SQL_ROW, 0, None, extra));
-        }
-    }
-    for package in PGXPOOL {
-        for (ty, extra) in [
-            ("Pool", Extra::WithContext),
-            ("Conn", Extra::WithContext),
-            ("Tx", Extra::OfTxWithContext),
-        ] {
-            add((package, ty, "Query", &SQL_ROWS, 0, Some(1), extra));
-            add((package, ty, "QueryRow", &SQL_ROW, 0, None, extra));
-        }
-    }
-    for package in GORM {
-        add((package, "DB", "Rows", &SQL_ROWS, 0, Some(1), Extra::None));
+    let table = Table::read(TEXT);
+    for error in &table.errors {
+        tracing::error!("table of acquirers: {error}");
     }
     table
 });
+
+impl Table {
+    fn read(text: &str) -> Self {
+        let mut table = Self::default();
+        let mut source = false;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Some(text) = line.strip_prefix('@') {
+                source = !text.trim().is_empty();
+                continue;
+            }
+            let read = if source {
+                table.row(line)
+            } else {
+                Err("no source".to_owned())
+            };
+            if let Err(error) = read {
+                table
+                    .errors
+                    .push(format!("line {}: {error}: {line}", number + 1));
+            }
+        }
+        table
+    }
+
+    fn row(&mut self, row: &str) -> Result<(), String> {
+        let mut words = row.split_whitespace();
+        let (Some(callees), Some(key), Some(results)) = (words.next(), words.next(), words.next())
+        else {
+            return Err("too short".to_owned());
+        };
+        let kind = KINDS
+            .iter()
+            .copied()
+            .find(|kind| kind.key == key)
+            .ok_or("no such kind")?;
+        let (result, error) = match results.split_once('/') {
+            Some((result, error)) => (result, Some(error)),
+            None => (results, None),
+        };
+        let index = |text: &str| text.parse::<usize>().map_err(|e| e.to_string());
+        let mut acquirer = Acquirer {
+            kind,
+            result: index(result)?,
+            error: error.map(index).transpose()?,
+            context: false,
+            extra: Extra::None,
+        };
+        for note in words {
+            acquirer.extra = match note {
+                "ctx" => {
+                    acquirer.context = true;
+                    continue;
+                }
+                _ if acquirer.extra != Extra::None => return Err("too many notes".to_owned()),
+                "of-tx" => Extra::OfTx,
+                "of-db" => Extra::OfDb,
+                "derives" => Extra::Derives,
+                "derives-cancel" => Extra::DerivesCancel,
+                "notify" => Extra::Notify,
+                "request" => Extra::Request,
+                "open-flags" => Extra::OpenFlags,
+                "writes" => Extra::Writes,
+                "reads" => Extra::Reads,
+                _ => return Err(format!("no such note as `{note}`")),
+            };
+        }
+        for callee in expand(callees) {
+            let (package, ty, name) = split_callee(&callee).ok_or("no such form of a name")?;
+            self.add(package, ty, name, acquirer)?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        package: &str,
+        ty: &str,
+        name: &str,
+        acquirer: Acquirer,
+    ) -> Result<(), String> {
+        let named = self.names.entry(Name::new(name)).or_default();
+        named.single |= acquirer.error.is_none() && acquirer.result == 0;
+        if !named.rules.contains(&acquirer.kind.rule) {
+            named.rules.push(acquirer.kind.rule);
+        }
+        let acquirers = self
+            .by_callee
+            .entry((Name::new(package), Name::new(ty), Name::new(name)))
+            .or_default();
+        let same = |a: &Acquirer| a.kind.key == acquirer.kind.key && a.result == acquirer.result;
+        if acquirers.iter().any(same) {
+            return Err("second row for the same".to_owned());
+        }
+        acquirers.push(acquirer);
+        Ok(())
+    }
+}
+
+/// The alternatives of `a{b,c}d`.
+fn expand(text: &str) -> Vec<String> {
+    let parts = text.find('{').and_then(|open| {
+        let close = open + text[open..].find('}')?;
+        Some((&text[..open], &text[open + 1..close], &text[close + 1..]))
+    });
+    let Some((before, choices, after)) = parts else {
+        return vec![text.to_owned()];
+    };
+    let rests = expand(after);
+    choices
+        .split(',')
+        .flat_map(|choice| {
+            rests
+                .iter()
+                .map(move |rest| format!("{before}{choice}{rest}"))
+        })
+        .collect()
+}
+
+/// `path/pkg.Func` or `path/pkg.Type.Method`: package, type or nothing, name.
+fn split_callee(text: &str) -> Option<(&str, &str, &str)> {
+    let slash = text.rfind('/').map_or(0, |at| at + 1);
+    let (head, name) = text.rsplit_once('.')?;
+    if head.len() < slash {
+        return None;
+    }
+    match head[slash..].rfind('.') {
+        // A type is exported; what else stands behind a dot is a version, as in `gopkg.in/pkg.v3`.
+        Some(dot) if head[slash + dot + 1..].starts_with(char::is_uppercase) => {
+            Some((&head[..slash + dot], &head[slash + dot + 1..], name))
+        }
+        _ => Some((head, "", name)),
+    }
+}
 
 /// What the function (or method, with its type) acquires: one entry per thing.
 pub(crate) fn acquirers(package: Name, ty: Option<Name>, name: Name) -> &'static [Acquirer] {
@@ -705,3 +433,80 @@ pub(crate) static BORROWING_STRUCTS: &[(&str, &str)] = &[
     ("os", "ProcAttr"),
     ("syscall", "ProcAttr"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_can_be_read() {
+        assert_eq!(TABLE.errors, Vec::<String>::new());
+        assert!(!TABLE.by_callee.is_empty());
+        for kind in KINDS {
+            assert_eq!(KINDS.iter().filter(|k| k.key == kind.key).count(), 1);
+            let used = TABLE
+                .by_callee
+                .values()
+                .flatten()
+                .any(|a| a.kind.key == kind.key);
+            assert!(used, "nothing acquires a {}", kind.key);
+        }
+    }
+
+    #[test]
+    fn rows_are_read_as_they_are_written() {
+        let find = |package: &str, ty: &str, name: &str| {
+            acquirers(
+                Name::new(package),
+                (!ty.is_empty()).then(|| Name::new(ty)),
+                Name::new(name),
+            )
+        };
+        let [rows] = find("github.com/jackc/pgx/v4/pgxpool", "Tx", "Query") else {
+            panic!("one row");
+        };
+        assert_eq!(
+            (rows.kind.key, rows.result, rows.error),
+            ("sql-rows", 0, Some(1))
+        );
+        assert!(rows.context && rows.extra == Extra::OfTx);
+        assert_eq!(find("os", "", "Pipe").len(), 2);
+        assert!(find("example.com/net/http", "", "Get").is_empty());
+        assert!(find("net/http", "Client", "Head").is_empty());
+    }
+
+    #[test]
+    fn bad_rows_are_told() {
+        for (row, problem) in [
+            ("@ x\nos.Open nothing 0/1", "no such kind"),
+            ("@ x\nos.Open file", "too short"),
+            ("@ x\nos.Open file x", "invalid digit"),
+            ("@ x\nos.Open file 0/1 often", "no such note"),
+            ("@ x\nos.Open file 0/1 reads writes", "too many notes"),
+            ("@ x\nos.{Open,Open} file 0/1", "second row"),
+            ("@ x\nOpen file 0/1", "no such form"),
+            ("os.Open file 0/1", "no source"),
+        ] {
+            let table = Table::read(row);
+            assert!(
+                matches!(&table.errors[..], [e] if e.contains(problem)),
+                "{row}: {:?}",
+                table.errors
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_split() {
+        assert_eq!(split_callee("os.Open"), Some(("os", "", "Open")));
+        assert_eq!(
+            split_callee("gorm.io/gorm.DB.Rows"),
+            Some(("gorm.io/gorm", "DB", "Rows"))
+        );
+        assert_eq!(
+            split_callee("gopkg.in/x/tracer.v1.StartSpan"),
+            Some(("gopkg.in/x/tracer.v1", "", "StartSpan"))
+        );
+        assert_eq!(expand("a{b,c}{d,e}"), ["abd", "abe", "acd", "ace"]);
+    }
+}
