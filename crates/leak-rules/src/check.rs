@@ -3,15 +3,20 @@
 //! [`check_decl`] looks at one declaration and knows nothing of its place in the file; [`check_file`] puts the results of all
 //! declarations into place and makes the fixes. A keystroke in one body therefore re-checks one declaration.
 
+use std::cell::OnceCell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use go_model::db::{Db, DeclId, SourceFile, decl_tree, decls, parsed};
+use go_model::facts::Facts;
 use go_model::package::{import_path, package_item, package_of_file};
-use go_syntax::ast::{DeclKind, DeclTree};
+use go_syntax::ast::DeclTree;
 use text_size::TextRange;
 
+use crate::engine::dispatch::wanted_rules;
+use crate::engine::find::Acquisition;
+use crate::engine::function::{Declaration, Depth};
 use crate::engine::site::FixSite;
 use crate::fix::{FixContext, fixes_for};
 use crate::rules::Declared;
@@ -48,11 +53,40 @@ pub struct RawRelated {
 }
 
 /// What a rule's check looks at.
+///
+/// What several rules ask for is made once, when the first one asks.
 pub(crate) struct CheckContext<'a> {
     pub(crate) db: &'a dyn Db,
     pub(crate) decl: DeclId,
     pub(crate) tree: &'a DeclTree,
     pub(crate) in_test: bool,
+    facts: &'a OnceCell<Arc<Facts>>,
+    shallow: OnceCell<Declaration<'a>>,
+    full: OnceCell<Declaration<'a>>,
+    acquisitions: OnceCell<Vec<Acquisition>>,
+}
+
+impl<'a> CheckContext<'a> {
+    /// Names and types in the declaration.
+    pub(crate) fn facts(&self) -> &'a Facts {
+        self.facts
+            .get_or_init(|| crate::engine::facts(self.db, self.decl))
+    }
+
+    /// The declaration for the engine.
+    pub(crate) fn declaration(&self, depth: Depth) -> &Declaration<'a> {
+        let slot = match depth {
+            Depth::Shallow => &self.shallow,
+            Depth::Full => &self.full,
+        };
+        slot.get_or_init(|| Declaration::new(self.db, self.decl, self.tree, self.facts(), depth))
+    }
+
+    /// The calls that acquire something of the table of kinds, for whatever rule.
+    pub(crate) fn acquisitions(&self) -> &[Acquisition] {
+        self.acquisitions
+            .get_or_init(|| crate::engine::find::acquisitions(self.tree, self.facts()))
+    }
 }
 
 /// All findings of a file, of all rules at their default severities, sorted by place. Suppressions are not applied.
@@ -121,24 +155,28 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
     let tree = decl_tree(db, decl);
     let mut found = Vec::new();
     // What could not be parsed may hide a release.
-    if tree.has_error || !matches!(tree.kind, DeclKind::Func(_)) {
+    if tree.has_error {
         return Arc::new(found);
     }
-    let wanted = crate::engine::wanted_rules(&tree);
+    let wanted = wanted_rules(&tree);
     if wanted.is_empty() {
         return Arc::new(found);
     }
+    let facts = OnceCell::new();
     let context = CheckContext {
         db,
         decl,
         tree: &tree,
         in_test: decl.file(db).is_test(db),
+        facts: &facts,
+        shallow: OnceCell::new(),
+        full: OnceCell::new(),
+        acquisitions: OnceCell::new(),
     };
-    for rule in crate::rules::declared() {
-        if (context.in_test && !rule.tests) || !wanted.contains(&rule.name) {
-            continue;
+    for rule in wanted {
+        if !context.in_test || rule.tests {
+            found.extend(run(rule, &context));
         }
-        found.extend(run(rule, &context));
     }
     Arc::new(found)
 }

@@ -7,7 +7,7 @@ use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::function::{Declaration, Depth, Function, Target};
+use super::function::{Declaration, Depth, Function, Target, target};
 use super::interp::{Edge, Interp, Leak, Obligation, Outcome, Place};
 use super::kinds::{Acquirer, Extra, Kind, acquirers};
 use super::outline::render;
@@ -71,26 +71,26 @@ pub(crate) fn check(
     rule: &'static str,
     judge: &dyn Fn(&Found<'_>) -> Option<Verdict>,
 ) -> Vec<RawFinding> {
-    let facts = super::facts(cx.db, cx.decl);
+    let mut calls: Vec<&Acquisition> = (cx.acquisitions().iter())
+        .filter(|acquisition| acquisition.is_of(rule))
+        .collect();
+    if calls.is_empty() {
+        return Vec::new();
+    }
+    let mut suspects = Vec::new();
+    let shallow = cx.declaration(Depth::Shallow);
+    follow(shallow, cx, rule, &calls, &mut |_, ob, out, _| {
+        if !out.leaks.is_empty() && !suspects.contains(&ob.call) {
+            suspects.push(ob.call);
+        }
+    });
+    calls.retain(|acquisition| suspects.contains(&acquisition.call));
     let mut findings = Vec::new();
-    let suspects = {
-        let d = Declaration::new(cx.db, cx.decl, cx.tree, &facts, Depth::Shallow);
-        let calls = candidates(&d, rule);
-        let mut suspects = Vec::new();
-        follow(&d, cx, rule, &calls, &mut |_, ob, out, _| {
-            if !out.leaks.is_empty() && !suspects.contains(&ob.call) {
-                suspects.push(ob.call);
-            }
-        });
-        suspects
-    };
-    if suspects.is_empty() {
+    if calls.is_empty() {
         return findings;
     }
-    let d = Declaration::new(cx.db, cx.decl, cx.tree, &facts, Depth::Full);
-    let mut calls = candidates(&d, rule);
-    calls.retain(|(_, call, _)| suspects.contains(call));
-    follow(&d, cx, rule, &calls, &mut |f, ob, out, target| {
+    let full = cx.declaration(Depth::Full);
+    follow(full, cx, rule, &calls, &mut |f, ob, out, target| {
         findings.extend(finding(f, cx, ob, out, target, judge));
     });
     findings
@@ -101,11 +101,11 @@ fn follow(
     d: &Declaration<'_>,
     cx: &CheckContext<'_>,
     rule: &str,
-    calls: &[(Option<ExprId>, ExprId, Target)],
+    calls: &[&Acquisition],
     done: &mut dyn FnMut(&Function<'_>, &Obligation, &Outcome, Target),
 ) {
     let mut functions: FxHashSet<Option<ExprId>> = FxHashSet::default();
-    for (literal, _, _) in calls {
+    for Acquisition { literal, .. } in calls {
         if !functions.insert(*literal) {
             continue;
         }
@@ -115,7 +115,7 @@ fn follow(
         }
         let function = Function::new(d, *literal, &cfg);
         let places = locate(&function);
-        for (_, call, target) in calls.iter().filter(|c| c.0 == *literal) {
+        for Acquisition { call, target, .. } in calls.iter().filter(|c| c.literal == *literal) {
             let Some(&(block, node)) = places.get(call) else {
                 continue;
             };
@@ -134,9 +134,29 @@ fn follow(
     }
 }
 
-/// The calls that acquire something for a rule, with the function literals they stand in.
-fn candidates(d: &Declaration<'_>, rule: &str) -> Vec<(Option<ExprId>, ExprId, Target)> {
-    let tree = d.tree;
+/// A call that acquires something.
+#[derive(Debug)]
+pub(crate) struct Acquisition {
+    /// The function literal that it stands in.
+    literal: Option<ExprId>,
+    call: ExprId,
+    target: Target,
+}
+
+impl Acquisition {
+    /// What it acquires.
+    fn acquirers(&self) -> &'static [Acquirer] {
+        acquirers(self.target.package, self.target.ty, self.target.name)
+    }
+
+    /// Whether some of it concerns the rule.
+    fn is_of(&self, rule: &str) -> bool {
+        self.acquirers().iter().any(|a| a.kind.rule == rule)
+    }
+}
+
+/// The calls that acquire something for any rule, in the order of the text.
+pub(crate) fn acquisitions(tree: &DeclTree, facts: &Facts) -> Vec<Acquisition> {
     let mut found = Vec::new();
     for (call, expr) in tree.exprs.iter() {
         let ExprKind::Call { func, .. } = &expr.kind else {
@@ -145,17 +165,18 @@ fn candidates(d: &Declaration<'_>, rule: &str) -> Vec<(Option<ExprId>, ExprId, T
         if !last_name(tree, *func).is_some_and(super::kinds::may_acquire) {
             continue;
         }
-        let Some(target) = d.target(call) else {
+        let Some(target) = target(tree, facts, call) else {
             continue;
         };
-        if acquirers(target.package, target.ty, target.name)
-            .iter()
-            .any(|a| a.kind.rule == rule)
-        {
-            found.push((enclosing_literal(tree, expr.range), call, target));
+        if !acquirers(target.package, target.ty, target.name).is_empty() {
+            found.push(Acquisition {
+                literal: enclosing_literal(tree, expr.range),
+                call,
+                target,
+            });
         }
     }
-    found.sort_by_key(|(_, call, _)| tree[*call].range.start());
+    found.sort_by_key(|acquisition| tree[acquisition.call].range.start());
     found
 }
 

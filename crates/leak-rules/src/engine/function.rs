@@ -83,6 +83,53 @@ impl std::fmt::Display for Target {
     }
 }
 
+/// What a call calls.
+pub(crate) fn target(tree: &DeclTree, facts: &Facts, call: ExprId) -> Option<Target> {
+    match facts.callees.get(call) {
+        Some(Callee::Func(item)) => {
+            return Some(Target {
+                package: item.package,
+                ty: None,
+                name: item.name,
+            });
+        }
+        Some(Callee::Method(method)) => {
+            return Some(Target {
+                package: method.package,
+                ty: Some(method.ty),
+                name: method.name,
+            });
+        }
+        Some(_) => return None,
+        None => {}
+    }
+    // A package that cannot be read: the import path and the declared type are known all the same.
+    let ExprKind::Call { func, .. } = &tree[tree.unparen(call)].kind else {
+        return None;
+    };
+    let mut func = tree.unparen(*func);
+    if let ExprKind::Index { base, .. } = &tree[func].kind {
+        func = tree.unparen(*base);
+    }
+    let ExprKind::Selector { base, name } = &tree[func].kind else {
+        return None;
+    };
+    let base = tree.unparen(*base);
+    if let Some(Res::Import(package)) = facts.refs.get(base) {
+        return Some(Target {
+            package: *package,
+            ty: None,
+            name: name.name,
+        });
+    }
+    let named = facts.types.get(base)?.as_named_or_pointer()?;
+    (named.local == 0).then_some(Target {
+        package: named.package,
+        ty: Some(named.name),
+        name: name.name,
+    })
+}
+
 /// On what the release in a function literal depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LiteralGuard {
@@ -337,50 +384,7 @@ impl<'a> Declaration<'a> {
 
     /// What a call calls.
     pub(crate) fn target(&self, call: ExprId) -> Option<Target> {
-        let tree = self.tree;
-        match self.facts.callees.get(call) {
-            Some(Callee::Func(item)) => {
-                return Some(Target {
-                    package: item.package,
-                    ty: None,
-                    name: item.name,
-                });
-            }
-            Some(Callee::Method(method)) => {
-                return Some(Target {
-                    package: method.package,
-                    ty: Some(method.ty),
-                    name: method.name,
-                });
-            }
-            Some(_) => return None,
-            None => {}
-        }
-        // A package that cannot be read: the import path and the declared type are known all the same.
-        let ExprKind::Call { func, .. } = &tree[tree.unparen(call)].kind else {
-            return None;
-        };
-        let mut func = tree.unparen(*func);
-        if let ExprKind::Index { base, .. } = &tree[func].kind {
-            func = tree.unparen(*base);
-        }
-        let ExprKind::Selector { base, name } = &tree[func].kind else {
-            return None;
-        };
-        let base = tree.unparen(*base);
-        if let Some(Res::Import(package)) = self.facts.refs.get(base) {
-            return Some(Target {
-                package: *package,
-                ty: None,
-                name: name.name,
-            });
-        }
-        let named = self.facts.types.get(base)?.as_named_or_pointer()?;
-        (named.local == 0).then_some(Target {
-            package: named.package,
-            ty: Some(named.name),
-            name: name.name,
-        })
+        target(self.tree, self.facts, call)
     }
 
     /// What is known of what a call calls.

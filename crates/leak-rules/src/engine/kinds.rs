@@ -421,9 +421,9 @@ pub(crate) fn may_acquire(name: Name) -> bool {
     TABLE.names.contains_key(&name)
 }
 
-/// What a name may acquire.
-pub(crate) fn by_name(name: Name) -> Option<&'static Named> {
-    TABLE.names.get(&name)
+/// All names that may acquire, in no particular order.
+pub(crate) fn names() -> impl Iterator<Item = (Name, &'static Named)> {
+    TABLE.names.iter().map(|(name, named)| (*name, named))
 }
 
 /// Structs whose fields only borrow what is stored in them, with the import path. A process gets a copy of the descriptor.

@@ -12,14 +12,14 @@ use go_model::members::View;
 use go_model::package::package_of_decl;
 use go_model::summary::{Called, ParamEffect, Summary};
 use go_model::types::Ty;
-use go_syntax::TextRange;
-use go_syntax::ast::{BranchKind, DeclTree, ExprId, ExprKind, StmtKind};
+use go_syntax::ast::ExprId;
 
 use crate::Severity;
 use crate::check::CheckContext;
 use find::{Found, Verdict};
 use function::{Declaration, Depth};
 
+pub(crate) mod dispatch;
 pub(crate) mod find;
 pub(crate) mod function;
 pub(crate) mod interp;
@@ -123,100 +123,4 @@ pub(crate) fn timer_verdict(cx: &CheckContext<'_>, found: &Found<'_>, below: Sev
             "{since} an unreferenced {noun} is collected, but not a goroutine that still waits on its channel"
         )),
     }
-}
-
-/// The rules that may have something to say about a declaration, by the names in it: a cheap question before anything is resolved.
-pub(crate) fn wanted_rules(tree: &DeclTree) -> Vec<&'static str> {
-    let mut wanted: Vec<&'static str> = Vec::new();
-    let mut want = |rules: &[&'static str]| {
-        for rule in rules {
-            if !wanted.contains(rule) {
-                wanted.push(rule);
-            }
-        }
-    };
-    let named = |call: ExprId| match &tree[tree.unparen(call)].kind {
-        ExprKind::Call { func, .. } => kinds::by_name(find::last_name(tree, *func)?),
-        _ => None,
-    };
-    for (id, expr) in tree.exprs.iter() {
-        let ExprKind::Call { args, .. } = &expr.kind else {
-            continue;
-        };
-        if let Some(named) = named(id)
-            && named.single
-        {
-            want(&named.rules);
-        }
-        // Several results may be handed on to another call, as in `must(os.Open(name))`.
-        if let [only] = &args[..]
-            && let Some(named) = named(*only)
-        {
-            want(&named.rules);
-        }
-    }
-    // A call with several results stands alone on a right-hand side, or is a statement of its own.
-    let (mut defers, mut loops, mut jumps) = (Vec::new(), Vec::new(), false);
-    for (_, stmt) in tree.stmts.iter() {
-        let call = match &stmt.kind {
-            StmtKind::Assign { lhs, rhs, .. } if lhs.len() > 1 && rhs.len() == 1 => rhs[0],
-            StmtKind::Expr(e) => *e,
-            StmtKind::Var(specs) => {
-                for spec in specs {
-                    if let [value] = &spec.values[..]
-                        && spec.names.len() > 1
-                        && let Some(named) = named(*value)
-                    {
-                        want(&named.rules);
-                    }
-                }
-                continue;
-            }
-            StmtKind::Defer(_) => {
-                defers.push(stmt.range);
-                continue;
-            }
-            StmtKind::For { body, .. } | StmtKind::Range { body, .. } => {
-                loops.push(body.range);
-                continue;
-            }
-            StmtKind::Branch {
-                kind: BranchKind::Goto,
-                ..
-            } => {
-                jumps = true;
-                continue;
-            }
-            _ => continue,
-        };
-        if let Some(named) = named(call) {
-            want(&named.rules);
-        }
-    }
-    if !defers.is_empty() && (jumps || !loops.is_empty()) {
-        // Of the loops and literals around a `defer` the innermost must be a loop.
-        let innermost = |defer: TextRange, ranges: &mut dyn Iterator<Item = TextRange>| {
-            ranges
-                .filter(|r| r.contains_range(defer))
-                .map(TextRange::len)
-                .min()
-        };
-        let in_loop = defers.iter().any(|&defer| {
-            let Some(body) = innermost(defer, &mut loops.iter().copied()) else {
-                return false;
-            };
-            let literal = innermost(
-                defer,
-                &mut tree.exprs.iter().filter_map(|(_, e)| match &e.kind {
-                    ExprKind::FuncLit(lit) => Some(lit.body.range),
-                    _ => None,
-                }),
-            );
-            literal.is_none_or(|literal| body < literal)
-        });
-        if jumps || in_loop {
-            want(&["defer-in-loop"]);
-        }
-    }
-    wanted
 }

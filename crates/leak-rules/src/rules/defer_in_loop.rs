@@ -48,13 +48,13 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
-use crate::engine::function::{Declaration, Depth, Function};
+use crate::engine::dispatch::{Need, Syntax};
+use crate::engine::function::{Depth, Function};
 use crate::engine::outline::render;
 use crate::engine::site::{Acquire, AcquireShape, FixKind, FixSite, LoopDefer, Trigger};
-use crate::engine::{self};
 use crate::rules::{Declared, Family};
 use go_model::db::decl_tree;
-use go_model::facts::{Callee, Facts, ItemRef, LocalId, LocalKind, Res};
+use go_model::facts::{Callee, ItemRef, LocalId, LocalKind, Res};
 use go_model::package::{package_item, package_of_decl};
 use go_model::summary::{Fate, How, When};
 use go_model::types::{Ty, TyKind};
@@ -78,20 +78,20 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/defer_in_loop.rs",
     text: include_str!("defer_in_loop.rs"),
+    needs: &[Need::syntax(Syntax::DEFER_IN_LOOP)],
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    let facts = engine::facts(cx.db, cx.decl);
     // What the functions that are called do is only looked at where there may be something.
-    if look(cx, &facts, Depth::Shallow).is_empty() {
+    if look(cx, Depth::Shallow).is_empty() {
         return Vec::new();
     }
-    look(cx, &facts, Depth::Full)
+    look(cx, Depth::Full)
 }
 
-fn look(cx: &CheckContext<'_>, facts: &Facts, depth: Depth) -> Vec<RawFinding> {
-    let d = Declaration::new(cx.db, cx.decl, cx.tree, facts, depth);
+fn look(cx: &CheckContext<'_>, depth: Depth) -> Vec<RawFinding> {
+    let d = cx.declaration(depth);
     let mut literals: Vec<Option<ExprId>> = vec![None];
     literals.extend(
         cx.tree
@@ -106,7 +106,7 @@ fn look(cx: &CheckContext<'_>, facts: &Facts, depth: Depth) -> Vec<RawFinding> {
         if cfg.truncated || cfg.defers.is_empty() || cfg.loops.is_empty() {
             continue;
         }
-        let f = Function::new(&d, literal, &cfg);
+        let f = Function::new(d, literal, &cfg);
         for &defer in &cfg.defers {
             findings.extend(finding(cx, &f, defer));
         }

@@ -64,6 +64,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/dropped_cancel.rs",
     text: include_str!("dropped_cancel.rs"),
+    needs: &[],
     check,
 };
 

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::engine::dispatch::Need;
 
 pub mod defer_in_loop;
 pub mod dropped_cancel;
@@ -88,6 +89,9 @@ pub(crate) struct Declared {
     pub(crate) source: &'static str,
     /// The text of the rule's file.
     pub(crate) text: &'static str,
+    /// What must be in a declaration for the rule to look at it; any of them will do. What its kinds acquire counts without being
+    /// named here.
+    pub(crate) needs: &'static [Need],
     /// Looks at one declaration without syntax errors.
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }

@@ -72,6 +72,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/unclosed_file.rs",
     text: include_str!("unclosed_file.rs"),
+    needs: &[],
     check,
 };
 

@@ -70,6 +70,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/unclosed_http_body.rs",
     text: include_str!("unclosed_http_body.rs"),
+    needs: &[],
     check,
 };
 

@@ -66,6 +66,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/unclosed_sql_rows.rs",
     text: include_str!("unclosed_sql_rows.rs"),
+    needs: &[],
     check,
 };
 

@@ -63,6 +63,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/unstopped_ticker.rs",
     text: include_str!("unstopped_ticker.rs"),
+    needs: &[],
     check,
 };
 

@@ -59,6 +59,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/unstopped_timer.rs",
     text: include_str!("unstopped_timer.rs"),
+    needs: &[],
     check,
 };
 
