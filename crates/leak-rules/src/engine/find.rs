@@ -2,13 +2,14 @@
 
 use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
+use go_model::summary::ELEMENT;
 use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::function::{Declaration, Depth, Function, Target, target};
-use super::interp::{Edge, Interp, Leak, Obligation, Outcome, Place};
+use super::interp::{Edge, Interp, Leak, Note, Obligation, Outcome, Place, Step};
 use super::kinds::{Acquirer, Extra, Kind, acquirers};
 use super::outline::render;
 use super::site::{
@@ -613,6 +614,9 @@ fn finding(
         message.push(')');
     }
     let range = f.tree[ob.call].range;
+    // What is in a collection is not let go by releasing a variable.
+    let fixable = (out.leaks.iter().map(|l| &l.held).chain([&out.held]))
+        .all(|held| held.as_ref().is_none_or(|p| !p.is_element()));
     Some(RawFinding {
         rule: kind.rule,
         severity: verdict.severity,
@@ -620,7 +624,7 @@ fn finding(
         range,
         function: Some(f.name()),
         related: steps(f, ob, leak, what.as_deref()),
-        site: Some(Box::new(site(f, cx, ob, out, trigger, stmt))),
+        site: fixable.then(|| Box::new(site(f, cx, ob, out, trigger, stmt))),
     })
 }
 
@@ -628,6 +632,10 @@ fn finding(
 pub(crate) fn place_text(facts: &Facts, place: &Place) -> String {
     let mut text = facts.locals[place.local].ident.name.to_string();
     for field in &place.path {
+        if *field == ELEMENT {
+            text.push_str("[…]");
+            continue;
+        }
         text.push('.');
         text.push_str(field.as_str());
     }
@@ -663,11 +671,20 @@ fn steps(f: &Function<'_>, ob: &Obligation, leak: &Leak, what: Option<&str>) -> 
     let branches: Vec<RawRelated> = leak
         .path
         .iter()
-        .filter_map(|edge| branch(f, ob, *edge))
+        .filter_map(|step| match step {
+            Step::Branch(edge) => branch(f, ob, *edge),
+            Step::Note(range, Note::Collected(local)) => {
+                let into = f.facts.locals[*local].ident.name;
+                Some((format!("it is put into `{into}`"), *range))
+            }
+        })
         .map(|(message, range)| here(message, range))
         .collect();
     let skip = branches.len().saturating_sub(MAX_STEPS);
     steps.extend(branches.into_iter().skip(skip));
+    let held = leak.held.as_ref().filter(|held| held.is_element());
+    let inside = held.map(|held| format!("what is in `{}`", f.facts.locals[held.local].ident.name));
+    let what = inside.as_deref().unwrap_or(what);
     let message = match leak.point.kind {
         LeakKind::Return => format!("returns without {} {what}", kind.releasing),
         LeakKind::End => format!("the function ends without {} {what}", kind.releasing),
@@ -907,7 +924,7 @@ fn site(
         releases,
         leaks,
         reassigned,
-        moved_elsewhere: out.moved,
+        moved_elsewhere: out.moved || out.collected,
         second_release_harmful: false,
         loop_defer: None,
         in_test: cx.in_test,

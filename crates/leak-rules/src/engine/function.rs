@@ -1069,6 +1069,23 @@ impl<'a> Function<'a> {
         self.constant(*args.get(usize::from(i))?)
     }
 
+    /// Whether an argument becomes an element of the last parameter of a function that is not one of the table.
+    pub(crate) fn is_variadic(&self, call: ExprId, index: usize) -> bool {
+        let ExprKind::Call {
+            func,
+            spread: false,
+            ..
+        } = &self.tree[self.tree.unparen(call)].kind
+        else {
+            return false;
+        };
+        let Some(TyKind::Func(sig)) = self.facts.types.get(self.tree.unparen(*func)).map(Ty::kind)
+        else {
+            return false;
+        };
+        sig.variadic && index + 1 >= sig.params.len() && self.has_body(call)
+    }
+
     /// Whether the callee is a function whose body was read rather than one of the table.
     pub(crate) fn has_body(&self, call: ExprId) -> bool {
         match self.facts.callees.get(call) {

@@ -9,16 +9,18 @@
 //! Architecture invariant: whatever is not understood ends the path in silence.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
-use go_model::summary::{Fact, Fate, FlowKind, How, Invoke, ParamEffect, Summary, When};
+use go_model::summary::{ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Summary, When};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, TextRange};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
+use super::collection::{is_collection, range_of_key};
 use super::function::{Depth, Function, Target};
 use super::kinds::{Acquirer, Extra, Kind};
 use super::outline::{cond_key, equals_key};
@@ -81,6 +83,13 @@ pub(crate) enum Role {
 struct Mark {
     place: Place,
     role: Role,
+}
+
+impl Place {
+    /// Whether it is (in) an element of a collection.
+    pub(crate) fn is_element(&self) -> bool {
+        self.path.iter().any(|p| *p == ELEMENT)
+    }
 }
 
 /// What follows for the obligation.
@@ -147,6 +156,12 @@ impl State {
         Some(self.facts[i].1)
     }
 
+    /// The loop begins anew.
+    fn forget_loop(&mut self, stmt: StmtId) {
+        let keys = [loop_key(stmt, "met"), loop_key(stmt, "now")];
+        self.facts.retain(|f| !keys.contains(&f.0));
+    }
+
     fn set_nil(&mut self, local: LocalId, nil: bool) {
         self.nils.retain(|n| n.0 != local);
         self.nils.push((local, nil));
@@ -193,6 +208,21 @@ impl Rel {
             .any(|(path, r)| *r == role && path.is_empty())
     }
 
+    /// What is known of the elements of a collection that it is.
+    fn element(self) -> Self {
+        let at = self.at.into_iter().filter_map(|(mut path, role)| {
+            if path.first().is_none_or(|p| *p != ELEMENT) {
+                return None;
+            }
+            path.remove(0);
+            Some((path, role))
+        });
+        Self {
+            at: at.collect(),
+            ..Self::default()
+        }
+    }
+
     fn prefixed(mut self, name: Name) -> Self {
         for (path, _) in &mut self.at {
             path.insert(0, name);
@@ -226,9 +256,16 @@ struct Events {
     lost: bool,
     /// Where it was released.
     release_at: Vec<TextRange>,
+    /// What else a reader should know.
+    notes: Vec<(TextRange, Note)>,
 }
 
 impl Events {
+    fn collects(&self) -> bool {
+        let collected = |n: &(TextRange, Note)| matches!(n.1, Note::Collected(_));
+        self.notes.iter().any(collected)
+    }
+
     fn settled(&self) -> bool {
         self.released || self.moved || self.absent
     }
@@ -251,11 +288,46 @@ pub(crate) enum Edge {
     Arm(StmtId, usize),
 }
 
+/// Something that happens on a path, beside the branches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// The thing is put into this collection.
+    Collected(LocalId),
+}
+
+/// A step on the way to a leak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A branch was taken.
+    Branch(Edge),
+    /// Something happened there.
+    Note(TextRange, Note),
+}
+
 struct Visit {
     block: BlockId,
     state: Arc<State>,
     parent: Option<usize>,
     edge: Edge,
+    /// What happened in the block before.
+    notes: Vec<(TextRange, Note)>,
+}
+
+/// The way to the end of a visited block.
+fn way(visits: &[Visit], index: usize, notes: &[(TextRange, Note)]) -> Vec<Step> {
+    let note = |n: &(TextRange, Note)| Step::Note(n.0, n.1.clone());
+    let mut way: Vec<Step> = notes.iter().rev().map(note).collect();
+    let mut at = Some(index);
+    while let Some(i) = at {
+        let visit = &visits[i];
+        if visit.edge != Edge::Plain {
+            way.push(Step::Branch(visit.edge));
+        }
+        way.extend(visit.notes.iter().rev().map(note));
+        at = visit.parent;
+    }
+    way.reverse();
+    way
 }
 
 /// A leak.
@@ -264,8 +336,10 @@ pub(crate) struct Leak {
     pub(crate) point: LeakPoint,
     /// Where to point.
     pub(crate) range: TextRange,
-    /// The branches taken, in order.
-    pub(crate) path: Vec<Edge>,
+    /// What happened on the way, in order.
+    pub(crate) path: Vec<Step>,
+    /// What holds the thing there.
+    pub(crate) held: Option<Place>,
 }
 
 /// What came of following an obligation.
@@ -285,6 +359,8 @@ pub(crate) struct Outcome {
     pub(crate) released: bool,
     /// It is handed on on some path.
     pub(crate) moved: bool,
+    /// It is put into a collection on some path.
+    pub(crate) collected: bool,
     /// The search was given up.
     pub(crate) bounded: bool,
 }
@@ -298,6 +374,8 @@ pub(crate) struct Interp<'a> {
     depth: u32,
     /// Inside the body of a literal: nothing is unmarked, and assignments to outer variables are moves.
     literals: Vec<ExprId>,
+    /// Variables of which it is known whether they collect things.
+    collections: FxHashMap<LocalId, bool>,
 }
 
 impl<'a> Interp<'a> {
@@ -309,6 +387,7 @@ impl<'a> Interp<'a> {
             acquiring: false,
             depth: 0,
             literals: Vec::new(),
+            collections: FxHashMap::default(),
         }
     }
 
@@ -330,13 +409,14 @@ impl<'a> Interp<'a> {
             None => {
                 if let Terminator::Return(stmt) = block.terminator {
                     self.acquiring = true;
-                    self.exit(&mut state, stmt, &[], &mut out);
+                    self.exit(&mut state, stmt, Vec::new(), &mut out);
                     out.discarded = !out.leaks.is_empty();
                 }
                 return out;
             }
         }
         self.acquiring = false;
+        out.collected = self.ev.collects();
         if self.ev.settled() {
             self.note(&mut out);
             return out;
@@ -366,6 +446,7 @@ impl<'a> Interp<'a> {
             state: Arc::new(start),
             parent: None,
             edge: Edge::Plain,
+            notes: Vec::new(),
         });
         queue.push_back(0);
         while let Some(index) = queue.pop_front() {
@@ -382,18 +463,7 @@ impl<'a> Interp<'a> {
             let block = visits[index].block;
             let mut state = (*visits[index].state).clone();
             let first = if index == 0 { self.ob.node + 1 } else { 0 };
-            let path = |visits: &[Visit]| {
-                let mut path = Vec::new();
-                let mut at = Some(index);
-                while let Some(i) = at {
-                    if visits[i].edge != Edge::Plain {
-                        path.push(visits[i].edge);
-                    }
-                    at = visits[i].parent;
-                }
-                path.reverse();
-                path
-            };
+            let mut notes = Vec::new();
             let mut ended = false;
             for (i, node) in cfg[block].nodes.iter().enumerate().skip(first) {
                 let again = index != 0 && block == self.ob.block && i == self.ob.node;
@@ -405,6 +475,8 @@ impl<'a> Interp<'a> {
                     ended = true;
                     break;
                 }
+                out.collected |= self.ev.collects();
+                notes.append(&mut self.ev.notes);
                 if self.ev.lost || (again && out.discarded) {
                     let stmt = match node {
                         Node::Stmt(stmt) => Some(*stmt),
@@ -429,7 +501,8 @@ impl<'a> Interp<'a> {
                                 operands_touch: self.ev.touched,
                             },
                             range,
-                            path: path(&visits),
+                            path: way(&visits, index, &notes),
+                            held: holder(&before),
                         });
                     }
                     ended = true;
@@ -446,6 +519,22 @@ impl<'a> Interp<'a> {
             let mut next: Vec<(BlockId, State, Edge)> = Vec::new();
             match &cfg[block].terminator {
                 Terminator::Jump(to) => next.push((*to, state, Edge::Plain)),
+                Terminator::Branch {
+                    cond: cond @ Cond::RangeNext(stmt),
+                    then,
+                    els,
+                } if self.ranged_element(&mut state, *stmt).has(Role::Thing) => {
+                    // The thing is an element: the loop ends only after it has come to it. That the first one is it will do.
+                    let met = state.fact(loop_key(*stmt, "met")) == Some(true);
+                    let mut inside = state.clone();
+                    inside.set_fact(loop_key(*stmt, "met"), true);
+                    inside.set_fact(loop_key(*stmt, "now"), !met);
+                    next.push((*then, inside, Edge::Cond(*cond, true)));
+                    if met {
+                        self.leave_range(&mut state, *stmt);
+                        next.push((*els, state, Edge::Cond(*cond, false)));
+                    }
+                }
                 Terminator::Branch { cond, then, els } => {
                     for (to, taken) in [(*then, true), (*els, false)] {
                         let mut state = state.clone();
@@ -460,25 +549,24 @@ impl<'a> Interp<'a> {
                     }
                 }
                 Terminator::Return(stmt) => {
-                    let path = path(&visits);
-                    self.exit(&mut state, *stmt, &path, out);
+                    let path = way(&visits, index, &notes);
+                    self.exit(&mut state, *stmt, path, out);
                 }
                 Terminator::NoReturn { .. } | Terminator::Stuck => {}
             }
             for (to, mut state, edge) in next {
-                if let Some(leak) = self.back_edge(block, to, &mut state, edge) {
+                let before = state.clone();
+                if let Some(mut leak) = self.back_edge(block, to, &mut state, edge) {
                     if self.early_release(&mut state.clone(), None) {
                         out.moved = true;
                         continue;
                     }
-                    let mut steps = path(&visits);
+                    leak.path = way(&visits, index, &notes);
                     if edge != Edge::Plain {
-                        steps.push(edge);
+                        leak.path.push(Step::Branch(edge));
                     }
-                    out.leaks.push(Leak {
-                        path: steps,
-                        ..leak
-                    });
+                    leak.held = holder(&before);
+                    out.leaks.push(leak);
                     continue;
                 }
                 let state = Arc::new(state);
@@ -488,6 +576,7 @@ impl<'a> Interp<'a> {
                         state,
                         parent: Some(index),
                         edge,
+                        notes: notes.clone(),
                     });
                     queue.push_back(visits.len() - 1);
                 }
@@ -506,6 +595,7 @@ impl<'a> Interp<'a> {
         let cfg = self.f.cfg;
         let looping = cfg.loops.iter().find(|l| l.header == to)?;
         if !cfg.is_in_loop(from, looping.stmt) {
+            state.forget_loop(looping.stmt);
             return None;
         }
         let body = self.f.loop_body(looping.stmt)?;
@@ -534,11 +624,18 @@ impl<'a> Interp<'a> {
             },
             range,
             path: Vec::new(),
+            held: None,
         })
     }
 
     /// A return, or the end of the body.
-    fn exit(&mut self, state: &mut State, stmt: Option<StmtId>, path: &[Edge], out: &mut Outcome) {
+    fn exit(
+        &mut self,
+        state: &mut State,
+        stmt: Option<StmtId>,
+        mut path: Vec<Step>,
+        out: &mut Outcome,
+    ) {
         self.ev = Events::default();
         let f = self.f;
         let operands: &[ExprId] = match stmt.map(|s| &f.tree[s].kind) {
@@ -573,6 +670,11 @@ impl<'a> Interp<'a> {
             return;
         }
         let touched = self.ev.touched;
+        path.extend(
+            std::mem::take(&mut self.ev.notes)
+                .into_iter()
+                .map(|(r, n)| Step::Note(r, n)),
+        );
         for pending in state.pending.clone() {
             if !self.is_nil_at_exit(state, pending, operands) {
                 out.released = true;
@@ -598,7 +700,8 @@ impl<'a> Interp<'a> {
                 operands_touch: touched,
             },
             range,
-            path: path.to_vec(),
+            path,
+            held: holder(state),
         });
     }
 
@@ -899,6 +1002,9 @@ impl<'a> Interp<'a> {
                 let b = self.implication(state, *rhs);
                 (a.0.min(b.0), a.1.max(b.1))
             }
+            ExprKind::Binary { op, lhs, rhs } if self.length(state, *op, *lhs, *rhs) != NOTHING => {
+                self.length(state, *op, *lhs, *rhs)
+            }
             ExprKind::Binary {
                 op: BinaryOp::Eq,
                 lhs,
@@ -1016,7 +1122,7 @@ impl<'a> Interp<'a> {
             ExprKind::Ident(_) | ExprKind::Selector { .. } | ExprKind::Star(_) => {
                 self.eval(state, expr)
             }
-            ExprKind::Call { .. } => {
+            ExprKind::Call { .. } | ExprKind::Composite { .. } => {
                 let mut state = state.clone();
                 self.eval(&mut state, expr)
             }
@@ -1050,8 +1156,18 @@ impl<'a> Interp<'a> {
             }
             Node::RangeBind(stmt) => {
                 if let StmtKind::Range { key, value, .. } = &f.tree[stmt].kind {
-                    for target in [key, value].into_iter().flatten() {
-                        self.assign(state, *target, Rel::default(), None);
+                    let rel = match state.fact(loop_key(stmt, "now")) {
+                        Some(false) => Rel::default(),
+                        _ => self.ranged_element(state, stmt),
+                    };
+                    if !self.literals.is_empty() && rel.has(Role::Thing) {
+                        state.set_fact(loop_key(stmt, "now"), true);
+                    }
+                    if let Some(key) = key {
+                        self.assign(state, *key, Rel::default(), None);
+                    }
+                    if let Some(value) = value {
+                        self.assign(state, *value, rel, None);
                     }
                 }
             }
@@ -1063,6 +1179,101 @@ impl<'a> Interp<'a> {
                     self.assign_local(state, local, rel);
                 }
             }
+        }
+    }
+
+    // ---- collections ----
+
+    fn is_collection(&mut self, local: LocalId) -> bool {
+        if let Some(known) = self.collections.get(&local) {
+            return *known;
+        }
+        let is = is_collection(self.f, local);
+        self.collections.insert(local, is);
+        is
+    }
+
+    /// The local collection that an expression is.
+    fn collection(&mut self, expr: ExprId) -> Option<LocalId> {
+        match self.f.facts.refs.get(self.f.tree.unparen(expr)) {
+            Some(Res::Local(local)) if self.is_collection(*local) => Some(*local),
+            _ => None,
+        }
+    }
+
+    /// What is known of the elements that a `range` goes over.
+    fn ranged_element(&mut self, state: &mut State, stmt: StmtId) -> Rel {
+        match &self.f.tree[stmt].kind {
+            StmtKind::Range { over, .. } => self.quiet(state, *over).element(),
+            _ => Rel::default(),
+        }
+    }
+
+    /// A `range` is done: its variables are gone.
+    fn leave_range(&mut self, state: &mut State, stmt: StmtId) {
+        state.forget_loop(stmt);
+        let f = self.f;
+        if let StmtKind::Range {
+            key,
+            value,
+            define: true,
+            ..
+        } = &f.tree[stmt].kind
+        {
+            for variable in [key, value].into_iter().flatten() {
+                if let Some(Res::Local(local)) = f.facts.refs.get(*variable) {
+                    state.unmark(*local, &[]);
+                }
+            }
+        }
+    }
+
+    /// What an element of a collection is: the one that a loop has come to.
+    fn indexed(&mut self, state: &State, base: ExprId, indices: &[ExprId], rel: Rel) -> Rel {
+        let f = self.f;
+        let key = indices.first().and_then(|i| range_of_key(f, *i));
+        if self.collection(base).is_some()
+            && let Some(stmt) = key
+        {
+            let now = state.fact(loop_key(stmt, "now"));
+            return if now == Some(true) {
+                rel.element()
+            } else {
+                Rel::default()
+            };
+        }
+        let mut rel = rel;
+        for (path, _) in &mut rel.at {
+            if path.first().is_some_and(|p| *p == ELEMENT) {
+                path.remove(0);
+            }
+        }
+        rel
+    }
+
+    /// What `len(collection)` compared with a number says.
+    fn length(&mut self, state: &mut State, op: BinaryOp, lhs: ExprId, rhs: ExprId) -> Implication {
+        let f = self.f;
+        let len = f.tree.unparen(lhs);
+        let (ExprKind::Call { args, .. }, Some(Callee::Builtin(name))) =
+            (&f.tree[len].kind, f.facts.callees.get(len))
+        else {
+            return NOTHING;
+        };
+        let (true, [of]) = (*name == "len", &args[..]) else {
+            return NOTHING;
+        };
+        let full = self.quiet(state, *of).element().has(Role::Thing);
+        let full_if = match (op, f.tree.int_value(rhs)) {
+            _ if !full => return NOTHING,
+            (BinaryOp::Eq | BinaryOp::Le, Some(0)) | (BinaryOp::Lt, Some(1)) => false,
+            (BinaryOp::Ne | BinaryOp::Gt, Some(0)) | (BinaryOp::Ge, Some(1)) => true,
+            _ => return NOTHING,
+        };
+        if full_if {
+            (Imp::Keep, Imp::Drop)
+        } else {
+            (Imp::Drop, Imp::Keep)
         }
     }
 
@@ -1294,6 +1505,17 @@ impl<'a> Interp<'a> {
                 self.eval(state, *base);
                 for i in indices {
                     self.eval(state, *i);
+                }
+                if rel.has(Role::Thing)
+                    && rel.closure.is_none()
+                    && let Some(local) = self.collection(*base)
+                {
+                    let range = f.tree[target].range;
+                    self.ev.notes.push((range, Note::Collected(local)));
+                    for (path, role) in rel.prefixed(Name::new(ELEMENT)).at {
+                        state.mark(Place { local, path }, role);
+                    }
+                    return;
                 }
                 self.escape(state, &rel);
             }
@@ -1544,16 +1766,8 @@ impl<'a> Interp<'a> {
                 for i in indices {
                     self.eval(state, *i);
                 }
-                let mut rel = self.eval(state, *base);
-                for (path, _) in &mut rel.at {
-                    if path
-                        .first()
-                        .is_some_and(|p| *p == go_model::summary::ELEMENT)
-                    {
-                        path.remove(0);
-                    }
-                }
-                rel
+                let rel = self.eval(state, *base);
+                self.indexed(state, *base, indices, rel)
             }
             ExprKind::Slice {
                 base,
@@ -1823,10 +2037,26 @@ impl<'a> Interp<'a> {
         let rels: Vec<Rel> = args.iter().map(|a| self.eval(state, *a)).collect();
         match name.as_str() {
             "append" => {
-                for rel in rels.iter().skip(1) {
-                    self.escape(state, rel);
+                let owned = rels.iter().skip(1).any(|r| r.has(Role::Thing));
+                let into = match args.first() {
+                    Some(first) if owned => self.collection(*first),
+                    _ => None,
+                };
+                let mut rels = rels.into_iter();
+                let mut all = rels.next().unwrap_or_default();
+                for (rel, arg) in rels.zip(&args[1..]) {
+                    match into {
+                        Some(local)
+                            if rel.has(Role::Thing) && rel.closure.is_none() && !rel.releaser =>
+                        {
+                            let range = self.f.tree[*arg].range;
+                            self.ev.notes.push((range, Note::Collected(local)));
+                            all.merge(rel.prefixed(Name::new(ELEMENT)));
+                        }
+                        _ => self.escape(state, &rel),
+                    }
                 }
-                vec![rels.into_iter().next().unwrap_or_default()]
+                vec![all]
             }
             "new" => rels.into_iter().next().into_iter().collect(),
             _ => Vec::new(),
@@ -1951,7 +2181,13 @@ impl<'a> Interp<'a> {
             }
         }
         let effect = summary.map_or(ParamEffect::UNKNOWN, |s| s.param(index));
-        self.apply(state, call, effect, rel, results);
+        if f.is_variadic(call, index) {
+            // A function whose body was read sees a slice.
+            let rel = rel.clone().prefixed(Name::new(ELEMENT));
+            self.apply(state, call, effect, &rel, results);
+        } else {
+            self.apply(state, call, effect, rel, results);
+        }
     }
 
     fn apply(
@@ -2135,6 +2371,21 @@ impl<'a> Interp<'a> {
         }
         effect
     }
+}
+
+/// What holds the thing: a variable rather than a collection.
+fn holder(state: &State) -> Option<Place> {
+    state
+        .things()
+        .min_by_key(|p| (p.is_element(), p.path.len(), p.local.into_raw().into_u32()))
+        .cloned()
+}
+
+/// The key of what is known about a `range` loop.
+fn loop_key(stmt: StmtId, what: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    (stmt.into_raw().into_u32(), what).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn put(results: &mut Vec<Rel>, index: usize, rel: Rel) {
