@@ -14,6 +14,7 @@ use go_model::package::{import_path, package_item, package_of_file};
 use go_syntax::ast::DeclTree;
 use text_size::TextRange;
 
+use crate::engine::acquire::Names;
 use crate::engine::dispatch::wanted_rules;
 use crate::engine::find::Acquisition;
 use crate::engine::function::{Declaration, Depth};
@@ -85,7 +86,7 @@ impl<'a> CheckContext<'a> {
     /// The calls that acquire something of the table of kinds, for whatever rule.
     pub(crate) fn acquisitions(&self) -> &[Acquisition] {
         self.acquisitions
-            .get_or_init(|| crate::engine::find::acquisitions(self.tree, self.facts()))
+            .get_or_init(|| crate::engine::find::acquisitions(self))
     }
 }
 
@@ -158,7 +159,7 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
     if tree.has_error {
         return Arc::new(found);
     }
-    let wanted = wanted_rules(&tree);
+    let wanted = wanted_rules(&Names::of(db, decl), &tree);
     if wanted.is_empty() {
         return Arc::new(found);
     }

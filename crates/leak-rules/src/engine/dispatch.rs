@@ -11,8 +11,9 @@ use go_syntax::ast::{
 use go_syntax::{Name, TextRange};
 use rustc_hash::FxHashMap;
 
+use super::acquire::Names;
 use super::find::last_name;
-use super::kinds;
+use super::kinds::{self, Named};
 use crate::rules::{Declared, declared};
 
 /// What occurs in a declaration. A set: [`Syntax::and`] makes larger ones.
@@ -183,9 +184,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// The rules that may have something to say about a declaration.
-pub(crate) fn wanted_rules(tree: &DeclTree) -> Vec<&'static Declared> {
+pub(crate) fn wanted_rules(names: &Names, tree: &DeclTree) -> Vec<&'static Declared> {
     let table = &*TABLE;
     let mut scan = Scan {
+        names,
         tree,
         table,
         kinds: Set::default(),
@@ -204,6 +206,7 @@ pub(crate) fn wanted_rules(tree: &DeclTree) -> Vec<&'static Declared> {
 }
 
 struct Scan<'a> {
+    names: &'a Names,
     tree: &'a DeclTree,
     table: &'static Table,
     kinds: Set,
@@ -216,17 +219,28 @@ impl Scan<'_> {
         self.table.names.get(&name)
     }
 
-    fn called(&self, call: ExprId) -> Option<&'static Entry> {
-        match &self.tree[self.tree.unparen(call)].kind {
-            ExprKind::Call { func, .. } => self.entry(last_name(self.tree, *func)?),
-            _ => None,
+    /// A call whose results, however many, are used here.
+    fn acquires(&mut self, call: ExprId) {
+        let ExprKind::Call { func, .. } = &self.tree[self.tree.unparen(call)].kind else {
+            return;
+        };
+        let Some(name) = last_name(self.tree, *func) else {
+            return;
+        };
+        if let Some(entry) = self.entry(name) {
+            self.kinds.extend(&entry.kinds);
+        }
+        if let Some(named) = self.names.get(name) {
+            self.named(named);
         }
     }
 
-    /// A call whose results, however many, are used here.
-    fn acquires(&mut self, call: ExprId) {
-        if let Some(entry) = self.called(call) {
-            self.kinds.extend(&entry.kinds);
+    /// What is known only at run time.
+    fn named(&mut self, named: &Named) {
+        for rule in &named.rules {
+            if let Some(number) = self.table.rules.iter().position(|r| r.name == *rule) {
+                self.kinds.insert(number);
+            }
         }
     }
 
@@ -241,6 +255,11 @@ impl Scan<'_> {
                         if entry.single {
                             self.kinds.extend(&entry.kinds);
                         }
+                    }
+                    if let Some(named) = name.and_then(|name| self.names.get(name))
+                        && named.single
+                    {
+                        self.named(named);
                     }
                     // Several results may be handed on to another call, as in `must(os.Open(name))`.
                     if let [only] = args[..] {
@@ -397,6 +416,7 @@ mod tests {
         let file = go_syntax::parse_file(&text).file;
         let tree = &file.decls[0].tree;
         let mut scan = Scan {
+            names: &Names::none(),
             tree,
             table: &TABLE,
             kinds: Set::default(),

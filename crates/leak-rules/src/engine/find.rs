@@ -1,5 +1,7 @@
 //! Finding the acquisitions of a declaration, and making findings of their leaks.
 
+use std::borrow::Cow;
+
 use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::summary::ELEMENT;
@@ -8,9 +10,10 @@ use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::function::{Declaration, Depth, Function, Target, target};
+use super::acquire::{Names, acquirers};
+use super::function::{Declaration, Depth, Function, Target};
 use super::interp::{Edge, Interp, Leak, Note, Obligation, Outcome, Place, Step};
-use super::kinds::{Acquirer, Extra, Kind, acquirers};
+use super::kinds::{Acquirer, Extra, Kind};
 use super::outline::render;
 use super::site::{
     Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Trigger, Value,
@@ -116,11 +119,17 @@ fn follow(
         }
         let function = Function::new(d, *literal, &cfg);
         let places = locate(&function);
-        for Acquisition { call, target, .. } in calls.iter().filter(|c| c.literal == *literal) {
+        for Acquisition {
+            call,
+            target,
+            acquirers,
+            ..
+        } in calls.iter().filter(|c| c.literal == *literal)
+        {
             let Some(&(block, node)) = places.get(call) else {
                 continue;
             };
-            for acquirer in acquirers(target.package, target.ty, target.name) {
+            for acquirer in acquirers.iter() {
                 if acquirer.kind.rule != rule {
                     continue;
                 }
@@ -142,38 +151,35 @@ pub(crate) struct Acquisition {
     literal: Option<ExprId>,
     call: ExprId,
     target: Target,
+    /// What it acquires.
+    acquirers: Cow<'static, [Acquirer]>,
 }
 
 impl Acquisition {
-    /// What it acquires.
-    fn acquirers(&self) -> &'static [Acquirer] {
-        acquirers(self.target.package, self.target.ty, self.target.name)
-    }
-
     /// Whether some of it concerns the rule.
     fn is_of(&self, rule: &str) -> bool {
-        self.acquirers().iter().any(|a| a.kind.rule == rule)
+        self.acquirers.iter().any(|a| a.kind.rule == rule)
     }
 }
 
 /// The calls that acquire something for any rule, in the order of the text.
-pub(crate) fn acquisitions(tree: &DeclTree, facts: &Facts) -> Vec<Acquisition> {
+pub(crate) fn acquisitions(cx: &CheckContext<'_>) -> Vec<Acquisition> {
+    let tree = cx.tree;
+    let names = Names::of(cx.db, cx.decl);
     let mut found = Vec::new();
     for (call, expr) in tree.exprs.iter() {
         let ExprKind::Call { func, .. } = &expr.kind else {
             continue;
         };
-        if !last_name(tree, *func).is_some_and(super::kinds::may_acquire) {
+        if !last_name(tree, *func).is_some_and(|name| names.may_acquire(name)) {
             continue;
         }
-        let Some(target) = target(tree, facts, call) else {
-            continue;
-        };
-        if !acquirers(target.package, target.ty, target.name).is_empty() {
+        if let Some((target, acquirers)) = acquirers(cx, call) {
             found.push(Acquisition {
                 literal: enclosing_literal(tree, expr.range),
                 call,
                 target,
+                acquirers,
             });
         }
     }

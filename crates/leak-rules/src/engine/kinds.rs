@@ -2,15 +2,18 @@
 //!
 //! Callees are compared by resolved import path, never by a name alone.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use go_syntax::Name;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::site::FixKind;
 
 /// A kind of thing that must be released.
-#[derive(Debug)]
+///
+/// Kinds are referred to for the life of the process. Those of the standard library are static; those that are only known once code
+/// or a configuration was read are made with [`intern`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
     /// What it is called in the table of acquirers.
     pub(crate) key: &'static str,
@@ -46,7 +49,8 @@ pub(crate) struct Kind {
     pub(crate) nil_release_ok: bool,
 }
 
-const BASE: Kind = Kind {
+/// A file, more or less: what other kinds are made from.
+pub(crate) const BASE: Kind = Kind {
     key: "",
     rule: "",
     fix: FixKind::File,
@@ -426,6 +430,46 @@ pub(crate) fn names() -> impl Iterator<Item = (Name, &'static Named)> {
     TABLE.names.iter().map(|(name, named)| (*name, named))
 }
 
+/// The one kind that is equal to this one, for the life of the process. There are as many as there are different things to say
+/// about the code and the configurations that were read.
+#[allow(dead_code)] // Nothing is made at run time yet.
+pub(crate) fn intern(kind: Kind) -> &'static Kind {
+    static KINDS: Mutex<FxHashSet<&'static Kind>> =
+        Mutex::new(FxHashSet::with_hasher(FxBuildHasher));
+    let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
+    match kinds.get(&kind) {
+        Some(known) => known,
+        None => {
+            let new: &'static Kind = Box::leak(Box::new(kind));
+            kinds.insert(new);
+            new
+        }
+    }
+}
+
+/// A list of texts for a [`Kind`] that is made at run time.
+#[allow(dead_code)] // Nothing is made at run time yet.
+pub(crate) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
+    static LISTS: Mutex<FxHashSet<&'static [&'static str]>> =
+        Mutex::new(FxHashSet::with_hasher(FxBuildHasher));
+    let list: Vec<&'static str> = texts.iter().map(|text| intern_text(text)).collect();
+    let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match lists.get(&list[..]) {
+        Some(known) => known,
+        None => {
+            let new: &'static [&'static str] = list.leak();
+            lists.insert(new);
+            new
+        }
+    }
+}
+
+/// A text for a [`Kind`] that is made at run time.
+#[allow(dead_code)] // Nothing is made at run time yet.
+pub(crate) fn intern_text(text: &str) -> &'static str {
+    Name::new(text).as_str()
+}
+
 /// Structs whose fields only borrow what is stored in them, with the import path. A process gets a copy of the descriptor.
 pub(crate) static BORROWING_STRUCTS: &[(&str, &str)] = &[
     // "If Stdout and Stderr are *os.File, the process uses them directly"; the parent's copies stay open.
@@ -508,5 +552,18 @@ mod tests {
             Some(("gopkg.in/x/tracer.v1", "", "StartSpan"))
         );
         assert_eq!(expand("a{b,c}{d,e}"), ["abd", "abe", "acd", "ace"]);
+    }
+    #[test]
+    fn equal_kinds_are_one() {
+        let kind = |name: &str| {
+            intern(Kind {
+                rule: "unclosed-resource",
+                release: intern_list(&[name, "Close"]),
+                noun: intern_text("connection"),
+                ..BASE
+            })
+        };
+        assert!(std::ptr::eq(kind("Release"), kind("Release")));
+        assert!(!std::ptr::eq(kind("Release"), kind("Free")));
     }
 }

@@ -19,6 +19,7 @@ use crate::check::CheckContext;
 use find::{Found, Verdict};
 use function::{Declaration, Depth};
 
+pub(crate) mod acquire;
 pub(crate) mod collection;
 pub(crate) mod dispatch;
 pub(crate) mod find;

@@ -81,6 +81,8 @@ pub enum FixKind {
     Ticker,
     /// `{}.Stop()`.
     Timer,
+    /// `{}.M()` with the method of this name: kinds that are known only at run time.
+    Method(&'static str),
     /// The finding is about a `defer` statement, not about a kind of thing.
     Defer,
 }

@@ -44,6 +44,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::SignalStop => "stop",
         FixKind::Ticker => "ticker",
         FixKind::Timer => "timer",
+        FixKind::Method(_) => "resource",
     }
 }
 

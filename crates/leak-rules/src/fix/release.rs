@@ -23,6 +23,7 @@ pub(super) fn release_call(kind: FixKind, value: &str) -> Option<String> {
         FixKind::Cancel | FixKind::SignalStop => format!("{value}()"),
         FixKind::CancelCause => format!("{value}(nil)"),
         FixKind::Ticker | FixKind::Timer => format!("{value}.Stop()"),
+        FixKind::Method(name) => format!("{value}.{name}()"),
         FixKind::SqlRow | FixKind::Defer => return None,
     })
 }
@@ -145,7 +146,9 @@ fn defer_safety(cx: &Cx<'_>) -> Safety {
             Safety::Unsafe
         }
         // The value is nil where the call failed.
-        FixKind::HttpBody | FixKind::Body | FixKind::SqlRows if unchecked => Safety::Unsafe,
+        FixKind::HttpBody | FixKind::Body | FixKind::SqlRows | FixKind::Method(_) if unchecked => {
+            Safety::Unsafe
+        }
         _ => Safety::Safe,
     }
 }

@@ -1,0 +1,50 @@
+//! What a call acquires.
+//!
+//! Two questions are answered here and nowhere else: what a name may acquire, before anything is resolved ([`Names`]), and what a
+//! resolved call acquires ([`acquirers`]). The table of kinds answers both; what is only known at run time comes on top.
+
+use std::borrow::Cow;
+
+use go_model::db::{Db, DeclId};
+use go_syntax::Name;
+use go_syntax::ast::ExprId;
+
+use super::function::{Target, target};
+use super::kinds::{self, Acquirer, Named};
+use crate::check::CheckContext;
+
+/// What names may acquire in one declaration beyond what the table of kinds says.
+pub(crate) struct Names;
+
+impl Names {
+    /// For a declaration.
+    pub(crate) fn of(_db: &dyn Db, _decl: DeclId) -> Self {
+        Self
+    }
+
+    /// Nothing beyond the table.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self
+    }
+
+    /// What something of this name may acquire, beyond the table of kinds.
+    pub(crate) fn get(&self, _name: Name) -> Option<&Named> {
+        None
+    }
+
+    /// Whether something of this name may acquire.
+    pub(crate) fn may_acquire(&self, name: Name) -> bool {
+        kinds::may_acquire(name) || self.get(name).is_some()
+    }
+}
+
+/// What a call in a declaration acquires: one entry per thing.
+pub(crate) fn acquirers(
+    cx: &CheckContext<'_>,
+    call: ExprId,
+) -> Option<(Target, Cow<'static, [Acquirer]>)> {
+    let target = target(cx.tree, cx.facts(), call)?;
+    let rows = kinds::acquirers(target.package, target.ty, target.name);
+    (!rows.is_empty()).then_some((target, Cow::Borrowed(rows)))
+}
