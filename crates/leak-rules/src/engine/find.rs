@@ -209,7 +209,7 @@ pub(crate) fn last_name(tree: &DeclTree, func: ExprId) -> Option<Name> {
 }
 
 /// Block and node of every call of a function that can run.
-fn locate(f: &Function<'_>) -> FxHashMap<ExprId, (BlockId, usize)> {
+pub(crate) fn locate(f: &Function<'_>) -> FxHashMap<ExprId, (BlockId, usize)> {
     let mut places = FxHashMap::default();
     let cfg: &Cfg = f.cfg;
     let mut add = |root: NodeId, block: BlockId, node: usize| {
@@ -980,7 +980,7 @@ fn target_local(f: &Function<'_>, stmt: StmtId, index: usize) -> Option<LocalId>
 }
 
 /// What a condition says about an error variable if it is nothing but a comparison with nil: whether true means nil.
-fn nil_check(f: &Function<'_>, cond: ExprId, error: LocalId) -> Option<bool> {
+pub(crate) fn nil_check(f: &Function<'_>, cond: ExprId, error: LocalId) -> Option<bool> {
     let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
         return None;
     };
@@ -999,7 +999,7 @@ fn nil_check(f: &Function<'_>, cond: ExprId, error: LocalId) -> Option<bool> {
     (f.facts.refs.get(f.tree.unparen(other)) == Some(&Res::Local(error))).then_some(nil_if_true)
 }
 
-fn no_return(f: &Function<'_>, call: ExprId) -> bool {
+pub(crate) fn no_return(f: &Function<'_>, call: ExprId) -> bool {
     f.cfg.blocks.iter().any(
         |(_, b)| matches!(b.terminator, Terminator::NoReturn { call: c, .. } if c == f.tree.unparen(call)),
     )

@@ -27,6 +27,7 @@ pub(crate) mod function;
 pub(crate) mod interp;
 pub(crate) mod kinds;
 pub(crate) mod outline;
+pub(crate) mod pattern;
 pub mod site;
 
 pub use interp::bound_hits;
@@ -106,23 +107,30 @@ fn is_concrete(d: &Declaration<'_>, ty: &Ty) -> bool {
 
 /// The verdict on a timer or ticker, which since Go 1.23 is collected once nothing refers to it.
 pub(crate) fn timer_verdict(cx: &CheckContext<'_>, found: &Found<'_>, below: Severity) -> Verdict {
+    timer_gate(cx, below, |since| {
+        let noun = found.obligation.kind.noun;
+        format!(
+            "{since} an unreferenced {noun} is collected, but not a goroutine that still waits on its channel"
+        )
+    })
+}
+
+/// The verdict on something that holds memory below Go 1.23 only: `note` gets the words for "since Go 1.23".
+pub(crate) fn timer_gate(
+    cx: &CheckContext<'_>,
+    below: Severity,
+    note: impl FnOnce(&str) -> String,
+) -> Verdict {
     let version = go_model::workspace::module_go_version(cx.db, cx.decl.file(cx.db));
     if !version.at_least(1, 23) {
-        return Verdict {
-            severity: below,
-            note: None,
-        };
+        return Verdict::plain(below);
     }
-    let noun = found.obligation.kind.noun;
-    let since = if version.explicit {
-        "since Go 1.23".to_owned()
-    } else {
-        "no go.mod says otherwise: since Go 1.23".to_owned()
-    };
     Verdict {
         severity: Severity::Hint,
-        note: Some(format!(
-            "{since} an unreferenced {noun} is collected, but not a goroutine that still waits on its channel"
-        )),
+        note: Some(note(if version.explicit {
+            "since Go 1.23"
+        } else {
+            "no go.mod says otherwise: since Go 1.23"
+        })),
     }
 }

@@ -8,6 +8,45 @@ use go_syntax::Name;
 use go_syntax::TextRange;
 use go_syntax::ast::{ExprId, StmtId};
 
+impl FixSite {
+    /// A site for a shape of code: `call` is what the shape is about.
+    pub(crate) fn pattern(
+        literal: Option<ExprId>,
+        call: ExprId,
+        stmt: Option<StmtId>,
+        pattern: Pattern,
+        in_test: bool,
+    ) -> Self {
+        Self {
+            kind: FixKind::Defer,
+            trigger: Trigger::Pattern(pattern),
+            literal,
+            acquire: Acquire {
+                call,
+                stmt,
+                shape: AcquireShape::Nested,
+                result: 0,
+                error_result: None,
+            },
+            value: None,
+            error: None,
+            insert: None,
+            late_defers: Vec::new(),
+            releases: Vec::new(),
+            leaks: Vec::new(),
+            in_loop: None,
+            reassigned: false,
+            moved_elsewhere: false,
+            second_release_harmful: false,
+            written: None,
+            outlives: false,
+            reader_goroutine: None,
+            loop_defer: None,
+            in_test,
+        }
+    }
+}
+
 /// The place of a finding as a fix sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixSite {
@@ -102,6 +141,34 @@ pub enum Trigger {
     NeverScanned,
     /// A `defer` runs at the end of the function, not of the iteration.
     DeferInLoop,
+    /// The code has a shape that leaks, whatever its values are.
+    Pattern(Pattern),
+}
+
+/// The shapes of code that leak, with what their fixes need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// `time.Tick(d)`: the acquisition's call.
+    Tick {
+        /// The delay is a constant above zero.
+        constant: bool,
+    },
+    /// `<-time.After(d)` in an arm of a select in a loop: the acquisition's call.
+    AfterInLoop {
+        /// The select.
+        select: StmtId,
+        /// The innermost loop around it that goes on.
+        looping: StmtId,
+    },
+    /// A cleanup is deferred before the error of what it cleans up is looked at.
+    DeferBeforeCheck {
+        /// The `defer`.
+        defer: StmtId,
+        /// The `if` that leaves on an error.
+        check: StmtId,
+        /// Nothing stands between the two.
+        adjacent: bool,
+    },
 }
 
 /// The acquisition.

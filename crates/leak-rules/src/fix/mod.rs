@@ -17,6 +17,7 @@ use crate::engine::site::{FixSite, Trigger};
 
 mod discard;
 mod nest;
+mod pattern;
 mod release;
 mod wrap;
 
@@ -56,6 +57,7 @@ pub fn fixes_for(site: &FixSite, ctx: &FixContext<'_>) -> Vec<Fix> {
     };
     let mut fixes = match site.trigger {
         Trigger::DeferInLoop => wrap::defer_in_loop(&cx),
+        Trigger::Pattern(pattern) => pattern::fixes(&cx, pattern),
         Trigger::Discarded | Trigger::NeverScanned => discard::fixes(&cx),
         Trigger::NeverReleased | Trigger::LostOnPath | Trigger::Overwritten => release::fixes(&cx),
     };

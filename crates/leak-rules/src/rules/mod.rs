@@ -9,8 +9,11 @@ use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
 
+pub mod defer_before_error_check;
 pub mod defer_in_loop;
 pub mod dropped_cancel;
+pub mod time_after_in_loop;
+pub mod time_tick;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
 pub mod unclosed_sql_rows;
@@ -96,9 +99,12 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 7] = [
+static DECLARED: [&Declared; 10] = [
+    &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
+    &time_after_in_loop::RULE,
+    &time_tick::RULE,
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,
     &unclosed_sql_rows::RULE,

@@ -1,0 +1,211 @@
+//! Fixes for shapes of code.
+
+use go_syntax::ast::{ExprId, ExprKind, StmtId};
+use go_syntax::{Literals, TextRange};
+
+use super::Cx;
+use super::nest::Owner;
+use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start};
+use crate::engine::site::Pattern;
+use crate::{Fix, Safety};
+
+pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
+    let fix = match pattern {
+        Pattern::Tick { constant } => new_ticker(cx, constant),
+        Pattern::AfterInLoop { select, looping } => hoist_timer(cx, select, looping),
+        Pattern::DeferBeforeCheck {
+            defer,
+            check,
+            adjacent,
+        } => below_check(cx, defer, check, adjacent),
+    };
+    fix.into_iter().collect()
+}
+
+/// How the package of a call is written there, with the dot behind it: `time.`; empty for a dot import.
+fn qualifier<'a>(cx: &Cx<'a>, call: ExprId) -> Option<&'a str> {
+    let ExprKind::Call { func, .. } = &cx.tree()[call].kind else {
+        return None;
+    };
+    match &cx.tree()[cx.tree().unparen(*func)].kind {
+        ExprKind::Ident(_) => Some(""),
+        ExprKind::Selector { name, .. } => {
+            let range = cx.tree()[*func].range;
+            Some(cx.src(TextRange::new(range.start(), name.range.start())))
+        }
+        _ => None,
+    }
+}
+
+/// The source of a call's only argument, if it stands on one line.
+fn only_argument<'a>(cx: &Cx<'a>, call: ExprId) -> Option<&'a str> {
+    let ExprKind::Call { args, .. } = &cx.tree()[call].kind else {
+        return None;
+    };
+    let [only] = args[..] else { return None };
+    let source = cx.src(cx.tree()[only].range);
+    (!source.contains('\n')).then_some(source)
+}
+
+/// Whether a statement stands in a loop of its function.
+fn in_loop(cx: &Cx<'_>, stmt: StmtId) -> bool {
+    cx.nest
+        .chain(stmt)
+        .any(|(_, owner, _)| matches!(owner, Owner::Body(_)))
+}
+
+/// Inserts lines of code above a statement, and above its label if it has one.
+fn insert_above(
+    cx: &Cx<'_>,
+    builder: &mut EditBuilder<'_>,
+    stmt: StmtId,
+    code: &str,
+) -> Option<()> {
+    match cx.nest.parent(stmt)?.0 {
+        Owner::Label(label) => {
+            // A label stands one tab to the left of what it labels.
+            let text = cx.ctx.text;
+            let (label, stmt) = (cx.stmt_range(label), cx.stmt_range(stmt));
+            if !first_on_line(text, label.start) || !first_on_line(text, stmt.start) {
+                return None;
+            }
+            let code = crate::edit::indent(code, indentation(text, stmt.start));
+            builder.insert(line_start(text, label.start), format!("{code}\n"));
+            Some(())
+        }
+        Owner::Header(_) | Owner::Else(_) => None,
+        _ => builder.insert_before(cx.stmt_range(stmt), code),
+    }
+}
+
+/// `time.Tick(d)` becomes the channel of a ticker that is stopped.
+fn new_ticker(cx: &Cx<'_>, constant: bool) -> Option<Fix> {
+    let call = cx.site.acquire.call;
+    let stmt = cx.site.acquire.stmt?;
+    let (package, delay) = (qualifier(cx, call)?, only_argument(cx, call)?);
+    if cx.has_goto() || in_loop(cx, stmt) {
+        return None;
+    }
+    let ticker = cx.fresh("ticker");
+    let mut builder = cx.builder();
+    insert_above(
+        cx,
+        &mut builder,
+        stmt,
+        &format!("{ticker} := {package}NewTicker({delay})\ndefer {ticker}.Stop()"),
+    )?;
+    builder.replace(cx.abs(cx.tree()[call].range), format!("{ticker}.C"));
+    if constant {
+        builder.fix(
+            format!("use `{package}NewTicker` and defer `{ticker}.Stop()`"),
+            Safety::Safe,
+        )
+    } else {
+        builder.fix(
+            format!(
+                "use `{package}NewTicker` and defer `{ticker}.Stop()` (panics if the delay is not above zero)"
+            ),
+            Safety::Unsafe,
+        )
+    }
+}
+
+/// One timer before the loop, reset before each select.
+fn hoist_timer(cx: &Cx<'_>, select: StmtId, looping: StmtId) -> Option<Fix> {
+    let call = cx.site.acquire.call;
+    let (package, delay) = (qualifier(cx, call)?, only_argument(cx, call)?);
+    if cx.has_goto() || in_loop(cx, looping) || !is_known_before(cx, call, looping) {
+        return None;
+    }
+    let timer = cx.fresh("timer");
+    let mut builder = cx.builder();
+    insert_above(
+        cx,
+        &mut builder,
+        looping,
+        &format!("{timer} := {package}NewTimer({delay})\ndefer {timer}.Stop()"),
+    )?;
+    // Since Go 1.23 no stale value is received after a reset.
+    let drain = if cx.ctx.go >= (1, 23) {
+        String::new()
+    } else {
+        format!("if !{timer}.Stop() {{\n\tselect {{\n\tcase <-{timer}.C:\n\tdefault:\n\t}}\n}}\n")
+    };
+    insert_above(
+        cx,
+        &mut builder,
+        select,
+        &format!("{drain}{timer}.Reset({delay})"),
+    )?;
+    builder.replace(cx.abs(cx.tree()[call].range), format!("{timer}.C"));
+    builder.fix(
+        "make one timer before the loop and reset it in each iteration",
+        Safety::Unsafe,
+    )
+}
+
+/// Whether the argument of a call can be computed before the loop: it calls nothing, and its variables are there already.
+fn is_known_before(cx: &Cx<'_>, call: ExprId, looping: StmtId) -> bool {
+    let ExprKind::Call { args, .. } = &cx.tree()[call].kind else {
+        return false;
+    };
+    let start = cx.tree()[looping].range.start();
+    args.iter().all(|arg| {
+        let plain = cx.tree().walk(*arg, Literals::Enter).all(|node| {
+            match node.expr().map(|e| (e, &cx.tree()[e].kind)) {
+                Some((e, ExprKind::Call { .. })) => matches!(
+                    cx.facts().callees.get(e),
+                    Some(go_model::facts::Callee::Conversion)
+                ),
+                Some((_, ExprKind::FuncLit(_) | ExprKind::Unary { .. })) => false,
+                _ => true,
+            }
+        });
+        plain
+            && cx
+                .locals_in(cx.tree()[*arg].range)
+                .into_iter()
+                .all(|local| cx.facts().locals[local].ident.range.end() <= start)
+    })
+}
+
+/// The `defer` goes below the check of the error.
+fn below_check(cx: &Cx<'_>, defer: StmtId, check: StmtId, adjacent: bool) -> Option<Fix> {
+    let text = cx.ctx.text;
+    let stmt = cx.stmt_range(defer);
+    if !first_on_line(text, stmt.start) {
+        return None;
+    }
+    let old_indent = indentation(text, stmt.start);
+    // With the comments that stand directly on it.
+    let mut top = line_start(text, stmt.start);
+    while top > 0 {
+        let above = line_start(text, top - 1);
+        let line = &text[above..line_end(text, above)];
+        if !line.trim_start().starts_with("//") || indentation(text, above) != old_indent {
+            break;
+        }
+        top = above;
+    }
+    let moved = &text[top..line_end(text, stmt.end)];
+    // A raw string may go over lines.
+    if moved.contains('`') && moved.contains('\n') {
+        return None;
+    }
+    let code: Vec<&str> = moved
+        .split('\n')
+        .map(|line| {
+            let line = line.trim_end_matches('\r');
+            line.strip_prefix(old_indent).unwrap_or(line)
+        })
+        .collect();
+    let mut builder = cx.builder();
+    builder.insert_after(cx.stmt_range(check), &code.join("\n"))?;
+    builder.delete_statement(top + old_indent.len()..stmt.end)?;
+    let safety = if adjacent {
+        Safety::Safe
+    } else {
+        Safety::Unsafe
+    };
+    builder.fix("move the `defer` below the check of the error", safety)
+}
