@@ -433,8 +433,15 @@ fn fixes_of_fixtures_build() {
         let mut go_mod = format!("module m\n\ngo {version}\n");
         for path in stubs.keys() {
             let dir = format!("stubs/{}", path.replace('/', "_"));
-            go_mod += &format!("\nrequire {path} v0.0.0\n\nreplace {path} => ./{dir}\n");
-            module.write(&format!("{dir}/go.mod"), &format!("module {path}\n"));
+            // A path that ends in a major version wants a version of it.
+            let major = (path.rsplit_once("/v"))
+                .and_then(|(_, v)| v.parse::<u32>().ok())
+                .unwrap_or(0);
+            go_mod += &format!("\nrequire {path} v{major}.0.0\n\nreplace {path} => ./{dir}\n");
+            module.write(
+                &format!("{dir}/go.mod"),
+                &format!("module {path}\n\ngo {version}\n"),
+            );
         }
         module.write("go.mod", &go_mod);
         // What is wrong with a fixture already is not the fix's fault.

@@ -258,15 +258,31 @@ fn obligation(
     if acquirer.context && context_is_cancelled(f, call) {
         return None;
     }
+    if cancelled_before(f, call, block, node) {
+        return None;
+    }
     let mut parent = None;
+    let mut parent_ends: &[&str] = &[];
     match acquirer.extra {
         Extra::OfTx => {
             let tx = transaction(f, call)?;
             if let Some(tx) = tx {
-                if ended_by_defer(f, &tx, block, node) {
+                if ended_by_defer(f, &tx, TX_ENDS, block, node) {
                     return None;
                 }
                 parent = Some(tx);
+                parent_ends = TX_ENDS;
+            }
+        }
+        Extra::OfDb => {
+            if let Some(place) = receiver(f, call).and_then(|db| f.place(db)) {
+                if ended_by_defer(f, &place, DB_ENDS, block, node) {
+                    return None;
+                }
+                if own_local(f, &place) {
+                    parent = Some(place);
+                    parent_ends = DB_ENDS;
+                }
             }
         }
         Extra::Derives | Extra::DerivesCancel => {
@@ -275,7 +291,7 @@ fn obligation(
                     local: cancel,
                     path: Vec::new(),
                 };
-                if ended_by_defer(f, &place, block, node) {
+                if ended_by_defer(f, &place, &[], block, node) {
                     return None;
                 }
                 parent = Some(place);
@@ -302,6 +318,7 @@ fn obligation(
         block,
         node,
         parent,
+        parent_ends,
         early,
     })
 }
@@ -322,6 +339,11 @@ fn receiver(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
         _ => None,
     }
 }
+
+/// The methods that end a transaction, and with it what was made of it.
+const TX_ENDS: &[&str] = &["Commit", "Rollback"];
+/// The method that closes a database, and with it what was prepared on it.
+const DB_ENDS: &[&str] = &["Close"];
 
 /// The transaction that ends the rows of a query; `Some(None)` if there is none, `None` if it is not known.
 fn transaction(f: &Function<'_>, call: ExprId) -> Option<Option<Place>> {
@@ -355,15 +377,20 @@ fn own_local(f: &Function<'_>, place: &Place) -> bool {
 }
 
 /// Whether a `defer` that surely runs before the acquisition ends what the place holds.
-fn ended_by_defer(f: &Function<'_>, place: &Place, block: BlockId, node: usize) -> bool {
+fn ended_by_defer(
+    f: &Function<'_>,
+    place: &Place,
+    ends_with: &[&str],
+    block: BlockId,
+    node: usize,
+) -> bool {
     let ends = |call: ExprId| -> bool {
         let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(call)].kind else {
             return false;
         };
         match &f.tree[f.tree.unparen(*func)].kind {
             ExprKind::Selector { base, name } => {
-                matches!(name.name.as_str(), "Rollback" | "Commit" | "Close")
-                    && f.place(*base).as_ref() == Some(place)
+                ends_with.contains(&name.name.as_str()) && f.place(*base).as_ref() == Some(place)
             }
             ExprKind::Ident(_) => f.place(*func).as_ref() == Some(place),
             _ => false,
@@ -423,6 +450,31 @@ fn context_is_cancelled(f: &Function<'_>, call: ExprId) -> bool {
     first_arg(f, call)
         .and_then(|ctx| cancel_of(f, ctx))
         .is_some_and(|cancel| f.facts.locals[cancel].reads > 0)
+}
+
+/// Whether the context given to the call was surely cancelled before: the call then fails.
+fn cancelled_before(f: &Function<'_>, call: ExprId, block: BlockId, node: usize) -> bool {
+    let Some(cancel) = first_arg(f, call).and_then(|ctx| cancel_of(f, ctx)) else {
+        return false;
+    };
+    f.d.mentions(cancel).iter().any(|(mention, _)| {
+        let Some(call) = f.d.parent(*mention) else {
+            return false;
+        };
+        let calls = matches!(&f.tree[call].kind, ExprKind::Call { func, .. } if func == mention);
+        let stmt = f
+            .tree
+            .stmts
+            .iter()
+            .find(|(_, s)| matches!(s.kind, StmtKind::Expr(e) if e == call))
+            .map(|(id, _)| id);
+        calls
+            && stmt
+                .and_then(|s| f.cfg.position_of(s))
+                .is_some_and(|(b, n)| {
+                    (b == block && n < node) || (b != block && f.dominators().dominates(b, block))
+                })
+    })
 }
 
 /// Whether the request of a `Do` is one made here with the method HEAD.

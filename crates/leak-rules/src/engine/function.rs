@@ -1086,6 +1086,25 @@ impl<'a> Function<'a> {
         sig.variadic && index + 1 >= sig.params.len() && self.has_body(call)
     }
 
+    /// Whether two calls call something of the same package.
+    pub(crate) fn same_package(&self, a: ExprId, b: ExprId) -> bool {
+        match (self.target(a), self.target(b)) {
+            (Some(a), Some(b)) => a.package == b.package,
+            _ => false,
+        }
+    }
+
+    /// Whether the first result of the call `a` has the type of the first result of the call `b`.
+    pub(crate) fn is_own_type(&self, a: ExprId, b: ExprId) -> bool {
+        match (
+            self.result_types(a).into_iter().next(),
+            self.result_types(b).into_iter().next(),
+        ) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        }
+    }
+
     /// Whether the callee is a function whose body was read rather than one of the table.
     pub(crate) fn has_body(&self, call: ExprId) -> bool {
         match self.facts.callees.get(call) {

@@ -53,6 +53,8 @@ pub(crate) struct Obligation {
     pub(crate) node: usize,
     /// What counts as a release besides: the end of a transaction, the cancellation of a parent.
     pub(crate) parent: Option<Place>,
+    /// The methods by which the parent ends.
+    pub(crate) parent_ends: &'static [&'static str],
     /// Deferred literals that may be registered before the acquisition.
     pub(crate) early: Vec<StmtId>,
 }
@@ -1549,6 +1551,15 @@ impl<'a> Interp<'a> {
     fn assign_local(&mut self, state: &mut State, local: LocalId, rel: Rel) {
         let f = self.f;
         self.forget_local(state, local);
+        let holds = |state: &State| {
+            state
+                .things()
+                .any(|p| p.local == local && p.path.is_empty())
+        };
+        if self.ob.kind.fluent && rel.is(Role::View) && holds(state) {
+            // `tx = tx.Where(…)` is the same transaction.
+            return;
+        }
         let outer = f.facts.locals[local].owner != self.literals.last().copied().or(f.literal);
         if outer {
             // A variable of an enclosing function.
@@ -1845,6 +1856,8 @@ impl<'a> Interp<'a> {
             } else if path.is_empty() && *role == Role::Thing {
                 if self.ob.kind.channel.is_some_and(|c| name == c) {
                     out.at.push((Vec::new(), Role::View));
+                } else if self.ob.kind.error_field.is_some_and(|e| name == e) {
+                    out.at.push((Vec::new(), Role::Err));
                 } else if self.ob.kind.release.contains(&name.as_str()) {
                     return self.method_value(rel, name);
                 }
@@ -2086,6 +2099,12 @@ impl<'a> Interp<'a> {
                 self.ev.moved = true;
                 return;
             }
+            if kind.fluent && f.is_own_type(call, self.ob.call) {
+                put(results, 0, Rel::of(Vec::new(), Role::View));
+            }
+            if kind.complete && f.same_package(call, self.ob.call) {
+                return;
+            }
             if let Some(summary) = summary
                 && f.d.depth == Depth::Full
                 && f.has_body(call)
@@ -2095,7 +2114,7 @@ impl<'a> Interp<'a> {
             }
             return;
         }
-        if receiver.is(Role::Parent) && matches!(name.as_str(), "Commit" | "Rollback") {
+        if receiver.is(Role::Parent) && self.ob.parent_ends.contains(&name.as_str()) {
             self.ev.released = true;
             self.ev.release_at.push(f.tree[call].range);
             return;
@@ -2218,7 +2237,7 @@ impl<'a> Interp<'a> {
                 Role::Err | Role::Ctx => {}
                 Role::Parent => {
                     let ends = |how: &How| match how {
-                        How::Method(m) => matches!(m.as_str(), "Commit" | "Rollback"),
+                        How::Method(m) => self.ob.parent_ends.contains(&m.as_str()),
                         How::Call => kind.call,
                         _ => false,
                     };

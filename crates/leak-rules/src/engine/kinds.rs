@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use go_syntax::Name;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
-use super::site::FixKind;
+use super::site::{FixKind, Method};
 
 /// A kind of thing that must be released.
 ///
@@ -47,6 +47,12 @@ pub(crate) struct Kind {
     pub(crate) ends_with_process: bool,
     /// The zero (nil) value can be released without a crash.
     pub(crate) nil_release_ok: bool,
+    /// The methods that release it are known, so that those of its package that are not listed do not.
+    pub(crate) complete: bool,
+    /// The field that holds the acquisition's error, where it is not a result (`Error` of gorm).
+    pub(crate) error_field: Option<&'static str>,
+    /// Methods give the thing back, as a chain of calls.
+    pub(crate) fluent: bool,
 }
 
 /// A file, more or less: what other kinds are made from.
@@ -67,7 +73,30 @@ pub(crate) const BASE: Kind = Kind {
     fires: false,
     ends_with_process: true,
     nil_release_ok: false,
+    complete: false,
+    error_field: None,
+    fluent: false,
 };
+
+/// A method without arguments that does nothing when it is called once more.
+pub(crate) const fn method(name: &'static str, variable: &'static str) -> FixKind {
+    FixKind::Method(Method {
+        name,
+        context: false,
+        variable,
+        safe: true,
+    })
+}
+
+/// A method that needs a live context.
+const fn with_context(name: &'static str, variable: &'static str) -> FixKind {
+    FixKind::Method(Method {
+        name,
+        context: true,
+        variable,
+        safe: false,
+    })
+}
 
 pub(crate) static HTTP_BODY: Kind = Kind {
     key: "http-body",
@@ -136,6 +165,88 @@ pub(crate) static SQL_ROW: Kind = Kind {
     ..BASE
 };
 
+/// The results of a batch hold the connection as rows do.
+pub(crate) static PGX_BATCH: Kind = Kind {
+    key: "pgx-batch",
+    rule: "unclosed-sql-rows",
+    fix: method("Close", "results"),
+    noun: "batch results",
+    acquired: "queried",
+    complete: true,
+    ..BASE
+};
+
+pub(crate) static SQL_TX: Kind = SQL_TX_BASE;
+
+const SQL_TX_BASE: Kind = Kind {
+    key: "sql-tx",
+    rule: "unfinished-sql-tx",
+    fix: method("Rollback", "tx"),
+    noun: "transaction",
+    released: "committed or rolled back",
+    releasing: "ending",
+    acquired: "begun",
+    release: &["Rollback", "Commit"],
+    // What was written is lost.
+    ends_with_process: false,
+    complete: true,
+    ..BASE
+};
+
+pub(crate) static PGX_TX: Kind = Kind {
+    key: "pgx-tx",
+    fix: with_context("Rollback", "tx"),
+    ..SQL_TX_BASE
+};
+
+pub(crate) static GORM_TX: Kind = Kind {
+    key: "gorm-tx",
+    error_field: Some("Error"),
+    fluent: true,
+    ..SQL_TX_BASE
+};
+
+pub(crate) static SQL_STMT: Kind = Kind {
+    key: "sql-stmt",
+    rule: "unclosed-sql-stmt",
+    fix: method("Close", "stmt"),
+    noun: "statement",
+    acquired: "prepared",
+    complete: true,
+    ..BASE
+};
+
+pub(crate) static SQL_CONN: Kind = SQL_CONN_BASE;
+
+const SQL_CONN_BASE: Kind = Kind {
+    key: "sql-conn",
+    rule: "unreleased-sql-conn",
+    fix: method("Close", "conn"),
+    noun: "connection",
+    released: "given back",
+    releasing: "giving back",
+    acquired: "taken",
+    complete: true,
+    ..BASE
+};
+
+pub(crate) static PGX_POOL_CONN: Kind = Kind {
+    key: "pgx-pool-conn",
+    fix: method("Release", "conn"),
+    // "Hijack assumes ownership of the connection from the pool."
+    release: &["Release", "Hijack"],
+    ..SQL_CONN_BASE
+};
+
+pub(crate) static PGX_CONN: Kind = Kind {
+    key: "pgx-conn",
+    fix: with_context("Close", "conn"),
+    released: "closed",
+    releasing: "closing",
+    acquired: "opened",
+    ..SQL_CONN_BASE
+};
+
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
 pub(crate) static CANCEL_CAUSE: Kind = Kind {
@@ -200,6 +311,14 @@ static KINDS: &[&Kind] = &[
     &PIPE_WRITE,
     &SQL_ROWS,
     &SQL_ROW,
+    &PGX_BATCH,
+    &SQL_TX,
+    &PGX_TX,
+    &GORM_TX,
+    &SQL_STMT,
+    &SQL_CONN,
+    &PGX_POOL_CONN,
+    &PGX_CONN,
     &CANCEL,
     &CANCEL_CAUSE,
     &SIGNAL_STOP,

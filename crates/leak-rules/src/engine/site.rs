@@ -120,10 +120,23 @@ pub enum FixKind {
     Ticker,
     /// `{}.Stop()`.
     Timer,
-    /// `{}.M()` with the method of this name: kinds that are known only at run time.
-    Method(&'static str),
+    /// A releasing method that is no special case.
+    Method(Method),
     /// The finding is about a `defer` statement, not about a kind of thing.
     Defer,
+}
+
+/// A releasing method as it is written behind a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// It takes a context: the one that the acquiring call was given first.
+    pub context: bool,
+    /// The usual name of a variable for the thing.
+    pub variable: &'static str,
+    /// A deferred call of it changes nothing else than that the leak is gone.
+    pub safe: bool,
 }
 
 /// What went wrong.

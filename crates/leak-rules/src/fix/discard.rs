@@ -44,7 +44,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::SignalStop => "stop",
         FixKind::Ticker => "ticker",
         FixKind::Timer => "timer",
-        FixKind::Method(_) => "resource",
+        FixKind::Method(method) => method.variable,
     }
 }
 
@@ -108,7 +108,7 @@ fn name_and_defer(cx: &Cx<'_>) -> Option<Fix> {
         return None;
     }
     let name = fresh_name(cx);
-    let release = release_call(site.kind, &name)?;
+    let release = release_call(cx, &name)?;
     let point = site.insert?;
     let safety = if site.outlives || cx.keeps_other_results() {
         Safety::Unsafe
@@ -221,7 +221,7 @@ fn name_and_close(cx: &Cx<'_>) -> Option<Fix> {
     let site = cx.site;
     let stmt = site.acquire.stmt?;
     let name = fresh_name(cx);
-    let release = release_call(site.kind, &name)?;
+    let release = release_call(cx, &name)?;
     let title = format!("name it `{name}` and call `{release}`");
     let call = cx.abs(cx.tree()[site.acquire.call].range);
     let error = site.acquire.error_result?;
@@ -373,7 +373,7 @@ fn hoist(cx: &Cx<'_>) -> Option<Fix> {
         return None;
     }
     let name = fresh_name(cx);
-    let release = release_call(site.kind, &name)?;
+    let release = release_call(cx, &name)?;
     let mut builder: EditBuilder<'_> = cx.builder();
     let source = cx.src(call);
     if source.contains('\n') {

@@ -10,8 +10,8 @@ use crate::engine::site::{AcquireShape, FixKind, InsertPoint, LeakKind, LeakPoin
 use crate::{Fix, Safety};
 
 /// The call that lets the thing go.
-pub(super) fn release_call(kind: FixKind, value: &str) -> Option<String> {
-    Some(match kind {
+pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
+    Some(match cx.site.kind {
         FixKind::HttpBody => format!("{value}.Body.Close()"),
         FixKind::Body
         | FixKind::File
@@ -23,9 +23,30 @@ pub(super) fn release_call(kind: FixKind, value: &str) -> Option<String> {
         FixKind::Cancel | FixKind::SignalStop => format!("{value}()"),
         FixKind::CancelCause => format!("{value}(nil)"),
         FixKind::Ticker | FixKind::Timer => format!("{value}.Stop()"),
-        FixKind::Method(name) => format!("{value}.{name}()"),
+        FixKind::Method(method) if method.context => {
+            format!("{value}.{}({})", method.name, context_argument(cx)?)
+        }
+        FixKind::Method(method) => format!("{value}.{}()", method.name),
         FixKind::SqlRow | FixKind::Defer => return None,
     })
+}
+
+/// The context given to the acquiring call, if it can be written once more: a name, a field, or what a method without arguments gives.
+fn context_argument<'a>(cx: &Cx<'a>) -> Option<&'a str> {
+    let tree = cx.tree();
+    let ExprKind::Call { args, .. } = &tree[cx.site.acquire.call].kind else {
+        return None;
+    };
+    let &context = args.first()?;
+    let mut at = tree.unparen(context);
+    loop {
+        at = match &tree[at].kind {
+            ExprKind::Ident(_) => return Some(cx.src(tree[context].range)),
+            ExprKind::Selector { base, .. } => *base,
+            ExprKind::Call { func, args, .. } if args.is_empty() => *func,
+            _ => return None,
+        };
+    }
 }
 
 pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
@@ -33,7 +54,7 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
     let Some(value) = &site.value else {
         return Vec::new();
     };
-    let Some(release) = release_call(site.kind, &value.text) else {
+    let Some(release) = release_call(cx, &value.text) else {
         return Vec::new();
     };
     let mut fixes = Vec::new();
@@ -149,6 +170,7 @@ fn defer_safety(cx: &Cx<'_>) -> Safety {
         FixKind::HttpBody | FixKind::Body | FixKind::SqlRows | FixKind::Method(_) if unchecked => {
             Safety::Unsafe
         }
+        FixKind::Method(method) if !method.safe => Safety::Unsafe,
         _ => Safety::Safe,
     }
 }
@@ -180,6 +202,7 @@ fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) 
             FixKind::Cancel | FixKind::CancelCause | FixKind::SignalStop => {
                 " (ends what still uses the context)"
             }
+            FixKind::Method(method) if method.context => " (needs a context that is still alive)",
             _ => " (panics if the call failed)",
         },
     };

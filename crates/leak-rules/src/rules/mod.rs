@@ -17,6 +17,9 @@ pub mod time_tick;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
 pub mod unclosed_sql_rows;
+pub mod unclosed_sql_stmt;
+pub mod unfinished_sql_tx;
+pub mod unreleased_sql_conn;
 pub mod unstopped_ticker;
 pub mod unstopped_timer;
 
@@ -99,7 +102,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 10] = [
+static DECLARED: [&Declared; 13] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
@@ -108,6 +111,9 @@ static DECLARED: [&Declared; 10] = [
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,
     &unclosed_sql_rows::RULE,
+    &unclosed_sql_stmt::RULE,
+    &unfinished_sql_tx::RULE,
+    &unreleased_sql_conn::RULE,
     &unstopped_ticker::RULE,
     &unstopped_timer::RULE,
 ];
