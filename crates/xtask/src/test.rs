@@ -91,6 +91,7 @@ pub fn run(args: &Args) -> Outcome {
         )
         .into());
     }
+    warn_of_a_full_disk(&root);
     let mut go = None;
     let mut table = Vec::new();
     for step in steps() {
@@ -124,6 +125,29 @@ pub fn run(args: &Args) -> Outcome {
         println!("  {name:12} {:6.1} s", time.as_secs_f64());
     }
     Ok(())
+}
+
+/// Says so when there is less room than all steps need; a full disk looks like many other things once a linker meets it.
+fn warn_of_a_full_disk(root: &Path) {
+    /// What a build (1 GB), the editors (1 GB) and Go's build cache take, with something to spare. In MiB.
+    const NEEDED: u64 = 4 * 1024;
+    let output = Command::new("df")
+        .args(["-Pm", "."])
+        .current_dir(root)
+        .output();
+    let Ok(output) = output else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let free = text
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().nth(3));
+    let Some(free) = free.and_then(|free| free.parse::<u64>().ok()) else {
+        return;
+    };
+    println!("== disk: {free} MiB free");
+    if free < NEEDED {
+        println!("warning: all steps together may need {NEEDED} MiB");
+    }
 }
 
 /// Puts `go` first on PATH and into `STOPLEAK_GO`.
