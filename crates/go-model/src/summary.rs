@@ -144,8 +144,8 @@ pub enum When {
     Always,
     /// On some of them.
     Sometimes,
-    /// On every path if this `bool` parameter has the value; otherwise on none.
-    If(Slot, bool),
+    /// On every path if this holds for a parameter (a `bool`, or one that can be nil); otherwise on none.
+    If(Slot, Fact),
     /// On every path if the value has the dynamic type that a comma-ok assertion asks for.
     IfAsserted,
 }
@@ -197,6 +197,18 @@ pub enum Fact {
     NonNil,
     True,
     False,
+}
+
+impl Fact {
+    /// What holds if it does not.
+    pub fn negated(self) -> Self {
+        match self {
+            Fact::Nil => Fact::NonNil,
+            Fact::NonNil => Fact::Nil,
+            Fact::True => Fact::False,
+            Fact::False => Fact::True,
+        }
+    }
 }
 
 /// A fact that follows from a `bool` result.

@@ -124,7 +124,21 @@ pub(crate) struct Call {
     /// Whether calling this method may be a release, by its results.
     pub may_release: bool,
     pub args: Vec<Arg>,
+    /// Arguments that are not nil by their form, as bits.
+    pub nonnil: u64,
+    /// Arguments that keep their type: no pointer goes into an interface.
+    pub exact: u64,
     pub timing: Timing,
+}
+
+impl Call {
+    pub(crate) fn is_nonnil(&self, arg: u16) -> bool {
+        arg < 64 && self.nonnil & (1 << arg) != 0
+    }
+
+    pub(crate) fn keeps_type(&self, arg: u16) -> bool {
+        arg < 64 && self.exact & (1 << arg) != 0
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -1435,11 +1449,14 @@ impl<'a> Builder<'a> {
             Some(_) => self.facts.types[e].is_error(),
         };
         let id = self.out.calls.len().min(usize::from(u16::MAX)) as u16;
+        let (nonnil, exact) = self.arg_bits(func, args);
         self.out.calls.push(Call {
             target,
             receiver,
             may_release,
             args: out,
+            nonnil,
+            exact,
             timing,
         });
         self.call_ids.insert(e, id);
@@ -1456,6 +1473,35 @@ impl<'a> Builder<'a> {
         } else {
             Val::None
         }
+    }
+
+    /// Which arguments are not nil by their form, and which keep their type.
+    fn arg_bits(&self, func: ExprId, args: &[ExprId]) -> (u64, u64) {
+        let (mut nonnil, mut exact) = (0, 0);
+        let params = match self.facts.types.get(func).map(Ty::kind) {
+            Some(TyKind::Func(sig)) => &sig.params[..],
+            _ => &[],
+        };
+        for (i, a) in args.iter().enumerate().take(64) {
+            let a = self.tree.unparen(*a);
+            let given = self.facts.types.get(a);
+            let untyped = matches!(self.facts.refs.get(a), Some(Res::Nil));
+            if untyped || (given.is_some() && given == params.get(i)) {
+                exact |= 1 << i;
+            }
+            let is_made = match &self.tree[a].kind {
+                ExprKind::Unary { op, .. } => *op == UnaryOp::Address,
+                ExprKind::Composite { .. } | ExprKind::FuncLit(_) => true,
+                ExprKind::Selector { .. } => {
+                    matches!(self.facts.refs.get(a), Some(Res::Method(_)))
+                }
+                _ => false,
+            };
+            if is_made {
+                nonnil |= 1 << i;
+            }
+        }
+        (nonnil, exact)
     }
 
     fn arg(&mut self, v: Val) -> Arg {
@@ -1572,6 +1618,8 @@ impl<'a> Builder<'a> {
                     receiver: None,
                     may_release: true,
                     args,
+                    nonnil: 0,
+                    exact: 0,
                     timing: Timing::Now,
                 });
                 self.call_ids.insert(e, id);

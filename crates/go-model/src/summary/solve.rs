@@ -34,6 +34,8 @@ const MAX_NAMES: usize = 24;
 const MAX_KEYS: usize = 1024;
 /// Longest path of fields that is followed.
 const MAX_PATH: usize = 5;
+/// Parameters on which a release may depend; more are not tried.
+const MAX_FLAGS: usize = 4;
 
 /// What a call resolves to.
 #[derive(Clone)]
@@ -761,11 +763,11 @@ impl<'a> Work<'a> {
                 (how, _) => how,
             };
             let when = match r.when {
-                When::If(slot, value) => match self.bool_arg(c, slot) {
-                    Some(given) if given == value => When::Always,
-                    Some(_) => continue,
-                    None => match self.bool_slot(c, slot) {
-                        Some(own) => When::If(own, value),
+                When::If(slot, fact) => match self.given(c, slot, fact) {
+                    Some(true) => When::Always,
+                    Some(false) => continue,
+                    None => match self.handed_on(c, slot, fact) {
+                        Some(own) => When::If(own, fact),
                         None => When::Sometimes,
                     },
                 },
@@ -784,23 +786,43 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn bool_arg(&self, c: &Call, slot: Slot) -> Option<bool> {
+    /// Whether the fact holds for what goes in at the slot, where the call shows it.
+    fn given(&self, c: &Call, slot: Slot, fact: Fact) -> Option<bool> {
         let Slot::Param(i) = slot else { return None };
-        match c.args.get(usize::from(i)) {
-            Some(Arg::Bool(b)) => Some(*b),
-            _ => None,
-        }
+        let known = match c.args.get(usize::from(i))? {
+            Arg::Bool(true) => Fact::True,
+            Arg::Bool(false) => Fact::False,
+            _ if c.is_nonnil(i) => Fact::NonNil,
+            Arg::Nil if c.keeps_type(i) => Fact::Nil,
+            _ => return None,
+        };
+        (known == fact || known == fact.negated()).then_some(known == fact)
     }
 
-    fn bool_slot(&self, c: &Call, slot: Slot) -> Option<Slot> {
-        let Slot::Param(i) = slot else { return None };
-        match c.args.get(usize::from(i)) {
-            Some(Arg::Place(p)) if p.path.is_empty() => {
-                let v = &self.f.values[usize::from(p.value)];
-                v.slot.filter(|_| !v.unstable)
+    /// The own slot from which comes what goes in at the slot.
+    fn handed_on(&self, c: &Call, slot: Slot, fact: Fact) -> Option<Slot> {
+        let value = match slot {
+            Slot::Param(i) => match c.args.get(usize::from(i)) {
+                Some(Arg::Place(p)) if p.path.is_empty() => {
+                    // A nil pointer in an interface is not nil.
+                    let nil = matches!(fact, Fact::Nil | Fact::NonNil);
+                    if nil && !c.keeps_type(i) {
+                        return None;
+                    }
+                    p.value
+                }
+                _ => return None,
+            },
+            Slot::Capture(i) => {
+                let Target::Literal(n) = c.target else {
+                    return None;
+                };
+                *captured(self.f, n).get(usize::from(i))?
             }
-            _ => None,
-        }
+            Slot::Receiver => return None,
+        };
+        let v = &self.f.values[usize::from(value)];
+        v.slot.filter(|_| !v.unstable)
     }
 
     fn launch(&mut self, c: &Call) {
@@ -1387,10 +1409,10 @@ struct Paths<'w, 'a> {
     steps: Vec<Step>,
     /// By block and edge.
     edges: Vec<Vec<Vec<Change>>>,
-    /// Own bool parameters that conditions ask for.
-    flags: Vec<(Slot, ValueId)>,
-    /// Events that depend on an own bool parameter in a callee.
-    conditional: Vec<(usize, Slot, bool)>,
+    /// Own parameters that conditions ask for, and what for: being true, or not nil.
+    flags: Vec<(Slot, ValueId, Fact)>,
+    /// Events that depend on an own parameter in a callee.
+    conditional: Vec<(usize, Slot, Fact)>,
 }
 
 struct PathResult {
@@ -1401,7 +1423,7 @@ struct PathResult {
     if_false: Option<State>,
     /// What may happen at all.
     happens: State,
-    conditional: Vec<(usize, Slot, bool)>,
+    conditional: Vec<(usize, Slot, Fact)>,
     reached: Vec<bool>,
     at_site: Vec<Option<State>>,
     never_returns: Option<NoReturn>,
@@ -1475,11 +1497,15 @@ impl<'w, 'a> Paths<'w, 'a> {
         for (p, sure) in self.work.names(p, false).iter() {
             let value = &self.work.f.values[usize::from(p.value)];
             if *sure && p.path.is_empty() && value.slot.is_some() {
-                if let (Some(slot), Fact::True | Fact::False) = (value.slot, fact)
+                let asked = match fact {
+                    Fact::True | Fact::False => Fact::True,
+                    Fact::Nil | Fact::NonNil => Fact::NonNil,
+                };
+                if let Some(slot) = value.slot
                     && !value.unstable
-                    && !self.flags.iter().any(|(s, _)| *s == slot)
+                    && !self.flags.iter().any(|(s, ..)| *s == slot)
                 {
-                    self.flags.push((slot, p.value));
+                    self.flags.push((slot, p.value, asked));
                 }
                 out.push(self.key(Key::Holds(p.value, fact)));
             }
@@ -1625,17 +1651,12 @@ impl<'w, 'a> Paths<'w, 'a> {
         }
     }
 
-    /// Whether an edge cannot be taken if the flag has the value.
-    fn contradicts(&self, facts: &[EdgeFact], flag: (ValueId, bool)) -> bool {
+    /// Whether an edge cannot be taken if this holds for the flag.
+    fn contradicts(&self, facts: &[EdgeFact], flag: (ValueId, Fact)) -> bool {
         facts.iter().any(|fact| match fact {
-            EdgeFact::Is(p, fact @ (Fact::True | Fact::False)) => {
-                self.work.names(p, false).iter().any(|(p, sure)| {
-                    *sure
-                        && p.path.is_empty()
-                        && p.value == flag.0
-                        && (*fact == Fact::True) != flag.1
-                })
-            }
+            EdgeFact::Is(p, fact) if *fact == flag.1.negated() => (self.work.names(p, false))
+                .iter()
+                .any(|(p, sure)| *sure && p.path.is_empty() && p.value == flag.0),
             _ => false,
         })
     }
@@ -1661,16 +1682,23 @@ impl<'w, 'a> Paths<'w, 'a> {
             None => Vec::new(),
         };
         if !undecided.is_empty() {
-            for &(slot, v) in self.flags.iter().take(3) {
-                let yes = self.pass(Some((v, true)));
-                let no = self.pass(Some((v, false)));
+            // Flags proper first.
+            let mut flags = self.flags.clone();
+            flags.sort_by_key(|(slot, _, fact)| (*fact != Fact::True, *slot));
+            for &(slot, v, fact) in flags.iter().take(MAX_FLAGS) {
+                let yes = self.pass(Some((v, fact)));
+                let no = self.pass(Some((v, fact.negated())));
                 for &i in &undecided {
+                    // That there is nothing to release where there is nothing is known.
+                    if matches!(&self.keys[i], Key::Released(p, _) if p.value == v) {
+                        continue;
+                    }
                     let sure =
                         |r: &PathResult| (r.at_end.as_ref()).is_some_and(|s| s.has(Set::Sure, i));
                     if sure(&yes) && !no.happens.has(Set::May, i) {
-                        result.conditional.push((i, slot, true));
+                        result.conditional.push((i, slot, fact));
                     } else if sure(&no) && !yes.happens.has(Set::May, i) {
-                        result.conditional.push((i, slot, false));
+                        result.conditional.push((i, slot, fact.negated()));
                     }
                 }
             }
@@ -1679,7 +1707,7 @@ impl<'w, 'a> Paths<'w, 'a> {
         result
     }
 
-    fn pass(&self, flag: Option<(ValueId, bool)>) -> PathResult {
+    fn pass(&self, flag: Option<(ValueId, Fact)>) -> PathResult {
         let f = self.work.f;
         let words = self.keys.len().div_ceil(64);
         let blocks = &f.graph.blocks;

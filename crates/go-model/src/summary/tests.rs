@@ -41,7 +41,15 @@ fn show(summary: &Summary) -> String {
                 let when = match r.when {
                     When::Always => "always".to_owned(),
                     When::Sometimes => "sometimes".to_owned(),
-                    When::If(s, v) => format!("if {} {v}", slot_name(s)),
+                    When::If(s, fact) => {
+                        let fact = match fact {
+                            Fact::True => "true",
+                            Fact::False => "false",
+                            Fact::Nil => "nil",
+                            Fact::NonNil => "non-nil",
+                        };
+                        format!("if {} {fact}", slot_name(s))
+                    }
                     When::IfAsserted => "if asserted".to_owned(),
                 };
                 format!(", {}{} {when}", path(&r.path), how(&r.how))
@@ -211,7 +219,7 @@ fn closes_unless_nil() {
     check(
         "func f(err error, c *os.File) { if err != nil { c.Close() } }",
         "f",
-        "0: borrowed\n1: borrowed, Close sometimes",
+        "0: borrowed\n1: borrowed, Close if 0 non-nil",
     );
 }
 
@@ -518,6 +526,25 @@ fn depends_on_a_flag() {
     check(text, "g", "0: borrowed");
     check(text, "h", "0: borrowed, Close always");
     check(text, "i", "0: borrowed, Close if 1 false");
+}
+
+#[test]
+fn parameters_that_may_be_nil() {
+    let text = "type o struct{ n int }\nfunc f(c *os.File, p *o) { if p == nil { c.Close() } }\nfunc any1(c *os.File, v any) { if v == nil { c.Close() } }\nfunc none(c *os.File) { f(c, nil) }\nfunc some(c *os.File) { f(c, &o{}) }\nfunc on(c *os.File, p *o) { f(c, p) }\nfunc boxed(c *os.File, p *o) { any1(c, p) }\nfunc boxedNil(c *os.File) { any1(c, (*o)(nil)) }\nfunc failed(c *os.File, err error) { if err != nil { c.Close() } }\nfunc address(c *os.File, v o) { f(c, &v) }\nfunc changed(c *os.File, p *o) { p = nil; if p == nil { c.Close() } }\nfunc captured(c *os.File, keep bool) { defer func() { if !keep { c.Close() } }() }";
+    check(text, "f", "0: borrowed, Close if 1 nil\n1: borrowed");
+    check(text, "none", "0: borrowed, Close always");
+    check(text, "some", "0: borrowed");
+    check(text, "on", "0: borrowed, Close if 1 nil\n1: borrowed");
+    check(text, "boxed", "0: borrowed, Close sometimes\n1: borrowed");
+    check(text, "boxedNil", "0: borrowed, Close sometimes");
+    check(
+        text,
+        "failed",
+        "0: borrowed, Close if 1 non-nil\n1: borrowed",
+    );
+    check(text, "address", "0: borrowed");
+    check(text, "changed", "0: borrowed, Close sometimes");
+    check(text, "captured", "0: borrowed, Close if 1 false");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
-use go_model::summary::ELEMENT;
+use go_model::summary::{ELEMENT, Fact, Slot};
 use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
@@ -731,10 +731,7 @@ fn steps(f: &Function<'_>, ob: &Obligation, leak: &Leak, what: Option<&str>) -> 
         .iter()
         .filter_map(|step| match step {
             Step::Branch(edge) => branch(f, ob, *edge),
-            Step::Note(range, Note::Collected(local)) => {
-                let into = f.facts.locals[*local].ident.name;
-                Some((format!("it is put into `{into}`"), *range))
-            }
+            Step::Note(range, note) => Some((told(f, ob, note)?, *range)),
         })
         .map(|(message, range)| here(message, range))
         .collect();
@@ -760,6 +757,38 @@ fn steps(f: &Function<'_>, ob: &Obligation, leak: &Leak, what: Option<&str>) -> 
     };
     steps.push(here(message, leak.range));
     steps
+}
+
+/// Something that happens on the way in words.
+fn told(f: &Function<'_>, ob: &Obligation, note: &Note) -> Option<String> {
+    match note {
+        Note::Collected(local) => {
+            let into = f.facts.locals[*local].ident.name;
+            Some(format!("it is put into `{into}`"))
+        }
+        Note::Skipped { call, slot, fact } => {
+            let Slot::Param(index) = slot else {
+                return None;
+            };
+            let index = usize::from(*index);
+            let what = f.target(*call)?;
+            let param = match f.param_name(*call, index) {
+                Some(name) => format!("`{name}`"),
+                None => format!("argument {}", index + 1),
+            };
+            let fact = match fact {
+                Fact::True => "is true",
+                Fact::False => "is false",
+                Fact::Nil => "is nil",
+                Fact::NonNil => "is not nil",
+            };
+            let released = ob.kind.released;
+            Some(format!(
+                "in `{}` it is {released} only if {param} {fact}",
+                what.name
+            ))
+        }
+    }
 }
 
 /// A branch in words; `None` where it says no more than that the acquisition succeeded.

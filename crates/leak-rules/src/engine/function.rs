@@ -6,7 +6,7 @@ use std::sync::Arc;
 use go_model::cfg::{BlockId, Cfg, Dominators, Node, Terminator};
 use go_model::db::{Db, DeclId};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
-use go_model::summary::{Called, Slot};
+use go_model::summary::Called;
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::ast::{
     AssignOp, BinaryOp, Block, BranchKind, DeclKind, DeclTree, ExprId, ExprKind, StmtId, StmtKind,
@@ -855,6 +855,10 @@ impl<'a> Function<'a> {
         super::asserts_surely(self.d, *base, *ty, own)
     }
 
+    pub(crate) fn is_interface(&self, ty: &Ty) -> bool {
+        super::is_interface(self.d, ty) == Some(true)
+    }
+
     /// A known type other than an interface.
     pub(crate) fn is_concrete(&self, ty: &Ty) -> bool {
         super::is_concrete(self.d, ty)
@@ -1060,13 +1064,70 @@ impl<'a> Function<'a> {
         None
     }
 
-    /// The value of a constant boolean argument.
-    pub(crate) fn constant_argument(&self, call: ExprId, slot: Slot) -> Option<bool> {
-        let Slot::Param(i) = slot else { return None };
-        let ExprKind::Call { args, .. } = &self.tree[self.tree.unparen(call)].kind else {
+    /// The value of a boolean constant.
+    pub(crate) fn constant_bool(&self, expr: ExprId) -> Option<bool> {
+        let mut expr = self.tree.unparen(expr);
+        let mut negated = false;
+        while let ExprKind::Unary {
+            op: UnaryOp::Not,
+            operand,
+        } = &self.tree[expr].kind
+        {
+            negated = !negated;
+            expr = self.tree.unparen(*operand);
+        }
+        let value = match self.facts.refs.get(expr)? {
+            Res::Bool(b) => *b,
+            Res::Local(local) => self.constant(self.d.only_value(*local)?.0)?,
+            Res::Package(item) => super::constant_bool(self.d, *item)?,
+            _ => return None,
+        };
+        Some(value != negated)
+    }
+
+    /// Whether an argument is nil for the function that gets it. `known` says whether the variable that it is, is nil.
+    pub(crate) fn nil_argument(
+        &self,
+        call: ExprId,
+        index: usize,
+        arg: ExprId,
+        known: Option<bool>,
+    ) -> Option<bool> {
+        if self.is_nil(arg) {
+            return Some(true);
+        }
+        match &self.tree[arg].kind {
+            ExprKind::Unary {
+                op: UnaryOp::Address,
+                ..
+            }
+            | ExprKind::Composite { .. }
+            | ExprKind::FuncLit(_) => return Some(false),
+            _ => {}
+        }
+        let ExprKind::Call { func, .. } = &self.tree[self.tree.unparen(call)].kind else {
             return None;
         };
-        self.constant(*args.get(usize::from(i))?)
+        let Some(TyKind::Func(sig)) = self.facts.types.get(self.tree.unparen(*func)).map(Ty::kind)
+        else {
+            return None;
+        };
+        let (given, wanted) = (self.facts.types.get(arg)?, sig.params.get(index)?);
+        if given == wanted {
+            return known;
+        }
+        // A nil pointer in an interface is not nil.
+        (self.is_interface(wanted) && self.is_concrete(given)).then_some(false)
+    }
+
+    /// Whether a call calls something of another package, or nobody knows what.
+    pub(crate) fn is_foreign(&self, call: ExprId) -> bool {
+        super::is_foreign(self.d, call)
+    }
+
+    /// The name of a parameter of what a call calls.
+    pub(crate) fn param_name(&self, call: ExprId, index: usize) -> Option<Name> {
+        super::param_name(self.d, call, index)
     }
 
     /// Whether an argument becomes an element of the last parameter of a function that is not one of the table.

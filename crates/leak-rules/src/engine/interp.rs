@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
-use go_model::summary::{ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Summary, When};
+use go_model::summary::{
+    ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Slot, Summary, When,
+};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -295,6 +297,12 @@ pub(crate) enum Edge {
 pub(crate) enum Note {
     /// The thing is put into this collection.
     Collected(LocalId),
+    /// The call would release the thing only if that held for an argument.
+    Skipped {
+        call: ExprId,
+        slot: Slot,
+        fact: Fact,
+    },
 }
 
 /// A step on the way to a leak.
@@ -1540,8 +1548,14 @@ impl<'a> Interp<'a> {
             }
             Some(Res::Nil) => state.set_nil(local, true),
             Some(Res::Local(from)) => {
-                if let Some(nil) = state.nil(*from) {
-                    state.set_nil(local, nil);
+                let (to, given) = (&f.facts.locals[local].ty, &f.facts.locals[*from].ty);
+                if to == given {
+                    if let Some(nil) = state.nil(*from) {
+                        state.set_nil(local, nil);
+                    }
+                } else if f.is_interface(to) && f.is_concrete(given) {
+                    // A nil pointer in an interface is not nil.
+                    state.set_nil(local, false);
                 }
             }
             _ => {}
@@ -2249,6 +2263,7 @@ impl<'a> Interp<'a> {
                 }
                 Role::Thing | Role::View => {
                     let thing = *role == Role::Thing;
+                    let mut skipped = false;
                     if thing {
                         let releases = |how: &How| match how {
                             How::Method(m) => kind.release.contains(&m.as_str()),
@@ -2261,14 +2276,20 @@ impl<'a> Interp<'a> {
                                 self.ev.release_at.push(f.tree[call].range);
                                 continue;
                             }
-                            Some(When::If(slot, value)) => match f.constant_argument(call, slot) {
-                                Some(known) if known != value => {}
-                                Some(_) => {
+                            Some(When::If(slot, fact)) => match self.given(state, call, slot, fact)
+                            {
+                                Some(true) => {
                                     self.ev.released = true;
                                     self.ev.release_at.push(f.tree[call].range);
                                     continue;
                                 }
-                                None => {
+                                // Of cancel functions given away only the promises of other packages count.
+                                Some(false) if !(kind.call && f.is_foreign(call)) => {
+                                    skipped = true;
+                                    let note = Note::Skipped { call, slot, fact };
+                                    self.ev.notes.push((f.tree[call].range, note));
+                                }
+                                _ => {
                                     self.ev.moved = true;
                                     continue;
                                 }
@@ -2288,7 +2309,7 @@ impl<'a> Interp<'a> {
                             self.ev.moved = true;
                             continue;
                         }
-                        if kind.call && effect.invokes.is_some() {
+                        if kind.call && effect.invokes.is_some() && !skipped {
                             self.ev.moved = true;
                             continue;
                         }
@@ -2317,6 +2338,40 @@ impl<'a> Interp<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the fact holds for what a call gets at the slot.
+    fn given(&self, state: &State, call: ExprId, slot: Slot, fact: Fact) -> Option<bool> {
+        let f = self.f;
+        let Slot::Param(index) = slot else {
+            return None;
+        };
+        let ExprKind::Call { args, .. } = &f.tree[f.tree.unparen(call)].kind else {
+            return None;
+        };
+        let arg = f.tree.unparen(*args.get(usize::from(index))?);
+        // What a literal captures may be another when it runs.
+        let local = match f.facts.refs.get(arg) {
+            Some(Res::Local(local)) if self.literals.is_empty() => Some(*local),
+            _ => None,
+        };
+        let known = match fact {
+            Fact::True | Fact::False => {
+                let remembered = || state.fact(f.bool_key(local?)?);
+                match f.constant_bool(arg).or_else(remembered)? {
+                    true => Fact::True,
+                    false => Fact::False,
+                }
+            }
+            Fact::Nil | Fact::NonNil => {
+                let is_nil = local.and_then(|local| state.nil(local));
+                match f.nil_argument(call, usize::from(index), arg, is_nil)? {
+                    true => Fact::Nil,
+                    false => Fact::NonNil,
+                }
+            }
+        };
+        Some(known == fact)
     }
 
     // ---- function literals ----

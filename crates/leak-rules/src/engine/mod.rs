@@ -7,12 +7,13 @@ use std::sync::{Arc, LazyLock};
 
 use go_model::cfg::Cfg;
 use go_model::db::{Db, DeclId, DeclSort, SourceFile};
-use go_model::facts::{Callee, Facts};
+use go_model::facts::{Callee, Facts, ItemRef};
 use go_model::members::View;
-use go_model::package::package_of_decl;
+use go_model::package::{import_path, package_item, package_of_decl, package_seen_by};
 use go_model::summary::{Called, ParamEffect, Summary};
 use go_model::types::Ty;
-use go_syntax::ast::ExprId;
+use go_syntax::Name;
+use go_syntax::ast::{DeclKind, ExprId, ExprKind};
 
 use crate::Severity;
 use crate::check::CheckContext;
@@ -101,8 +102,50 @@ fn asserts_surely(d: &Declaration<'_>, base: ExprId, ty: ExprId, own: Option<&Ty
     }
 }
 
+fn is_interface(d: &Declaration<'_>, ty: &Ty) -> Option<bool> {
+    View::with_facts(d.db, d.decl.file(d.db), d.facts).is_interface(ty)
+}
+
 fn is_concrete(d: &Declaration<'_>, ty: &Ty) -> bool {
-    View::with_facts(d.db, d.decl.file(d.db), d.facts).is_interface(ty) == Some(false)
+    is_interface(d, ty) == Some(false)
+}
+
+/// The value of a package-level constant that is `true` or `false`.
+fn constant_bool(d: &Declaration<'_>, item: ItemRef) -> Option<bool> {
+    let package = package_seen_by(d.db, package_of_decl(d.db, d.decl), item.package)?;
+    let decl = package_item(d.db, package, item.name)?.decl();
+    let tree = go_model::db::decl_tree(d.db, decl);
+    let DeclKind::Const(specs) = &tree.kind else {
+        return None;
+    };
+    for spec in specs {
+        let Some(at) = spec.names.iter().position(|n| n.name == item.name) else {
+            continue;
+        };
+        return match &tree[tree.unparen(*spec.values.get(at)?)].kind {
+            ExprKind::Ident(name) if *name == "true" => Some(true),
+            ExprKind::Ident(name) if *name == "false" => Some(false),
+            _ => None,
+        };
+    }
+    None
+}
+
+/// The declaration of what a call calls.
+fn callee_decl(d: &Declaration<'_>, call: ExprId) -> Option<DeclId> {
+    go_model::summary::callee_decl(d.db, d.decl, d.facts.callees.get(call)?)
+}
+
+fn is_foreign(d: &Declaration<'_>, call: ExprId) -> bool {
+    let package = |decl| import_path(d.db, package_of_decl(d.db, decl));
+    callee_decl(d, call).is_none_or(|callee| package(callee) != package(d.decl))
+}
+
+/// The name of a parameter of what a call calls.
+fn param_name(d: &Declaration<'_>, call: ExprId, index: usize) -> Option<Name> {
+    let tree = go_model::db::decl_tree(d.db, callee_decl(d, call)?);
+    let param = tree.func()?.signature.params.get(index)?;
+    Some(param.name?.name)
 }
 
 /// The verdict on a timer or ticker, which since Go 1.23 is collected once nothing refers to it.
