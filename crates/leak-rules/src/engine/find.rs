@@ -297,6 +297,23 @@ fn obligation(
                 parent = Some(place);
             }
         }
+        Extra::Sink(index) => {
+            let sink = argument(f, call, index)?;
+            if is_in_memory(f, sink, 0) {
+                return None;
+            }
+            // The end of the pipe tells the other side that there is no more.
+            if let Some(place) = f.place(sink)
+                && own_local(f, &place)
+                && f.facts.locals[place.local]
+                    .ty
+                    .as_named_or_pointer()
+                    .is_some_and(|named| named.package == "io" && named.name == "PipeWriter")
+            {
+                parent = Some(place);
+                parent_ends = &["CloseWithError"];
+            }
+        }
         Extra::Request if is_head(f, call) => return None,
         _ => {}
     }
@@ -323,10 +340,61 @@ fn obligation(
     })
 }
 
-fn first_arg(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
+fn argument(f: &Function<'_>, call: ExprId, index: usize) -> Option<ExprId> {
     match &f.tree[call].kind {
-        ExprKind::Call { args, .. } => args.first().copied(),
+        ExprKind::Call { args, .. } => args.get(index).copied(),
         _ => None,
+    }
+}
+
+fn first_arg(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
+    argument(f, call, 0)
+}
+
+/// Whether what is written to an expression ends in memory or nowhere, also through other writers made in this declaration.
+fn is_in_memory(f: &Function<'_>, sink: ExprId, depth: u32) -> bool {
+    const IN_MEMORY: &[(&str, &str)] = &[
+        ("bytes", "Buffer"),
+        ("strings", "Builder"),
+        ("net/http/httptest", "ResponseRecorder"),
+    ];
+    let sink = f.tree.unparen(sink);
+    if f.is_nil(sink) {
+        return true;
+    }
+    let named = f
+        .facts
+        .types
+        .get(sink)
+        .and_then(|ty| ty.as_named_or_pointer());
+    if named.is_some_and(|named| {
+        (IN_MEMORY.iter()).any(|(package, name)| named.package == *package && named.name == *name)
+    }) {
+        return true;
+    }
+    if matches!(f.facts.refs.get(sink), Some(Res::Package(item)) if item.is("io", "Discard")) {
+        return true;
+    }
+    if depth > 4 {
+        return false;
+    }
+    // A writer over another one, or a variable for it.
+    if matches!(f.tree[sink].kind, ExprKind::Call { .. }) {
+        let wraps = f.target(sink).is_some_and(|t| {
+            super::kinds::acquirers(t.package, t.ty, t.name)
+                .iter()
+                .any(|a| matches!(a.extra, Extra::Sink(_)))
+                || t.is_func("bufio", "NewWriter")
+                || t.is_func("bufio", "NewWriterSize")
+        });
+        return wraps && first_arg(f, sink).is_some_and(|below| is_in_memory(f, below, depth + 1));
+    }
+    match f.facts.refs.get(sink) {
+        Some(Res::Local(local)) => {
+            let value = f.d.only_value(*local).filter(|(_, index)| *index == 0);
+            value.is_some_and(|(value, _)| is_in_memory(f, value, depth + 1))
+        }
+        _ => false,
     }
 }
 

@@ -653,10 +653,16 @@ impl<'a> Function<'a> {
             _ => self.reached_by(block)?,
         };
         let stmt = outline.cond_of(cond)?;
-        let StmtKind::If { then, els, .. } = &self.tree[stmt].kind else {
+        let StmtKind::If {
+            cond: whole,
+            then,
+            els,
+            ..
+        } = &self.tree[stmt].kind
+        else {
             return None;
         };
-        let first = if taken {
+        let first = if taken != self.is_negated(*whole, cond) {
             then.stmts.first().copied()
         } else {
             match els.map(|e| &self.tree[e].kind) {
@@ -666,6 +672,29 @@ impl<'a> Function<'a> {
             }
         };
         first.filter(|s| is_continue(*s))
+    }
+
+    /// Whether a part of a condition stands under an odd number of negations.
+    fn is_negated(&self, whole: ExprId, part: ExprId) -> bool {
+        let mut at = self.tree.unparen(whole);
+        let mut negated = false;
+        while at != part {
+            at = match &self.tree[at].kind {
+                ExprKind::Unary {
+                    op: UnaryOp::Not,
+                    operand,
+                } => {
+                    negated = !negated;
+                    self.tree.unparen(*operand)
+                }
+                ExprKind::Binary { lhs, rhs, .. } => {
+                    let right = self.tree[*rhs].range.contains_range(self.tree[part].range);
+                    self.tree.unparen(if right { *rhs } else { *lhs })
+                }
+                _ => break,
+            };
+        }
+        negated
     }
 
     /// The condition whose edge leads to a block.
@@ -1145,6 +1174,23 @@ impl<'a> Function<'a> {
             return false;
         };
         sig.variadic && index + 1 >= sig.params.len() && self.has_body(call)
+    }
+
+    /// Whether the last result of the function is an error.
+    pub(crate) fn returns_error(&self) -> bool {
+        let signature = match self.literal {
+            Some(literal) => match &self.tree[literal].kind {
+                ExprKind::FuncLit(lit) => &lit.signature,
+                _ => return false,
+            },
+            None => match &self.tree.kind {
+                DeclKind::Func(func) => &func.signature,
+                _ => return false,
+            },
+        };
+        signature.results.last().is_some_and(
+            |last| matches!(self.tree[last.ty].kind, ExprKind::Ident(name) if name == "error"),
+        )
     }
 
     /// Whether two calls call something of the same package.

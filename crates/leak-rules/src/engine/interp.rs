@@ -695,6 +695,9 @@ impl<'a> Interp<'a> {
             out.released = true;
             return;
         }
+        if self.ob.kind.on_success && self.fails(state, operands) {
+            return;
+        }
         let range = match stmt {
             Some(stmt) => f.tree[stmt].range,
             None => f.end_range(),
@@ -713,6 +716,32 @@ impl<'a> Interp<'a> {
             path,
             held: holder(state),
         });
+    }
+
+    /// Whether the function may well have failed where it returns these operands: it gives an error that is not nil, or it went on
+    /// with one.
+    fn fails(&self, state: &State, operands: &[ExprId]) -> bool {
+        let f = self.f;
+        let failed =
+            |local: LocalId| state.nil(local) == Some(false) && f.facts.locals[local].ty.is_error();
+        if state.nils.iter().any(|(local, _)| failed(*local)) {
+            return true;
+        }
+        let Some(&error) = operands.last().filter(|_| f.returns_error()) else {
+            return false;
+        };
+        let error = f.tree.unparen(error);
+        match &f.tree[error].kind {
+            ExprKind::Ident(_) => {
+                !matches!(f.facts.refs.get(error), Some(Res::Nil | Res::Local(_)))
+            }
+            // Of a function that is not known to report on something nobody can say when it gives nil.
+            ExprKind::Call { .. } => !f.target(error).is_some_and(|target| {
+                crate::edit::is_std(target.package.as_str())
+                    && !matches!(target.package.as_str(), "errors" | "fmt")
+            }),
+            _ => true,
+        }
     }
 
     /// Whether the error is surely nil when the function returns these operands.
@@ -1557,6 +1586,12 @@ impl<'a> Interp<'a> {
                     // A nil pointer in an interface is not nil.
                     state.set_nil(local, false);
                 }
+            }
+            None if f
+                .target(f.tree.unparen(value))
+                .is_some_and(|t| t.is_func("fmt", "Errorf") || t.is_func("errors", "New")) =>
+            {
+                state.set_nil(local, false);
             }
             _ => {}
         }

@@ -53,6 +53,8 @@ pub(crate) struct Kind {
     pub(crate) error_field: Option<&'static str>,
     /// Methods give the thing back, as a chain of calls.
     pub(crate) fluent: bool,
+    /// It is owed only where the function succeeds: after a failure nobody uses what was made.
+    pub(crate) on_success: bool,
 }
 
 /// A file, more or less: what other kinds are made from.
@@ -76,6 +78,7 @@ pub(crate) const BASE: Kind = Kind {
     complete: false,
     error_field: None,
     fluent: false,
+    on_success: false,
 };
 
 /// A method without arguments that does nothing when it is called once more.
@@ -247,6 +250,61 @@ pub(crate) static PGX_CONN: Kind = Kind {
     ..SQL_CONN_BASE
 };
 
+pub(crate) static CONN: Kind = CONN_BASE;
+
+const CONN_BASE: Kind = Kind {
+    key: "conn",
+    rule: "unclosed-conn",
+    fix: method("Close", "conn"),
+    noun: "connection",
+    complete: true,
+    ..BASE
+};
+
+/// "Quit sends the QUIT command and closes the connection to the server."
+pub(crate) static SMTP_CONN: Kind = Kind {
+    key: "smtp-conn",
+    release: &["Close", "Quit"],
+    ..CONN_BASE
+};
+
+/// "Quit issues a QUIT FTP command to properly close the connection from the remote FTP server."
+pub(crate) static FTP_CONN: Kind = Kind {
+    key: "ftp-conn",
+    fix: method("Quit", "conn"),
+    release: &["Quit"],
+    ..CONN_BASE
+};
+
+/// "CloseNow closes the WebSocket connection without attempting a close handshake."
+pub(crate) static WEBSOCKET: Kind = Kind {
+    key: "websocket",
+    fix: method("CloseNow", "conn"),
+    release: &["CloseNow", "Close"],
+    ..CONN_BASE
+};
+
+pub(crate) static LISTENER: Kind = Kind {
+    key: "listener",
+    rule: "unclosed-listener",
+    fix: method("Close", "listener"),
+    noun: "listener",
+    complete: true,
+    ..BASE
+};
+
+pub(crate) static WRITER: Kind = Kind {
+    key: "writer",
+    rule: "unclosed-writer",
+    fix: FixKind::Writer,
+    noun: "writer",
+    acquired: "made",
+    ends_with_process: false,
+    complete: true,
+    on_success: true,
+    ..BASE
+};
+
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
 pub(crate) static CANCEL_CAUSE: Kind = Kind {
@@ -319,6 +377,12 @@ static KINDS: &[&Kind] = &[
     &SQL_CONN,
     &PGX_POOL_CONN,
     &PGX_CONN,
+    &CONN,
+    &SMTP_CONN,
+    &FTP_CONN,
+    &WEBSOCKET,
+    &LISTENER,
+    &WRITER,
     &CANCEL,
     &CANCEL_CAUSE,
     &SIGNAL_STOP,
@@ -358,6 +422,8 @@ pub(crate) enum Extra {
     Notify,
     /// The request (argument 0) may be one without a body in its response.
     Request,
+    /// This argument is what the writer writes to.
+    Sink(usize),
     /// Argument 1 holds the flags of `os.OpenFile`.
     OpenFlags,
     /// The file is written.
@@ -456,6 +522,8 @@ impl Table {
                 "derives-cancel" => Extra::DerivesCancel,
                 "notify" => Extra::Notify,
                 "request" => Extra::Request,
+                "sink" => Extra::Sink(0),
+                "sink-1" => Extra::Sink(1),
                 "open-flags" => Extra::OpenFlags,
                 "writes" => Extra::Writes,
                 "reads" => Extra::Reads,

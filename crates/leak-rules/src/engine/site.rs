@@ -120,6 +120,8 @@ pub enum FixKind {
     Ticker,
     /// `{}.Stop()`.
     Timer,
+    /// `{}.Close()`, which writes what is left to what lies below: its error counts, and it has to come before the bytes are used.
+    Writer,
     /// A releasing method that is no special case.
     Method(Method),
     /// The finding is about a `defer` statement, not about a kind of thing.

@@ -38,7 +38,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::Body => "body",
         FixKind::File | FixKind::Defer => "f",
         FixKind::PipeRead => "r",
-        FixKind::PipeWrite => "w",
+        FixKind::PipeWrite | FixKind::Writer => "w",
         FixKind::SqlRows | FixKind::SqlRow => "rows",
         FixKind::Cancel | FixKind::CancelCause => "cancel",
         FixKind::SignalStop => "stop",

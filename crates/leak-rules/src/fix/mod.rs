@@ -13,13 +13,14 @@ use rustc_hash::FxHashSet;
 
 use crate::Fix;
 use crate::edit::{EditBuilder, usize_range};
-use crate::engine::site::{FixSite, Trigger};
+use crate::engine::site::{FixKind, FixSite, Trigger};
 
 mod discard;
 mod nest;
 mod pattern;
 mod release;
 mod wrap;
+mod writer;
 
 use nest::Nest;
 
@@ -58,6 +59,7 @@ pub fn fixes_for(site: &FixSite, ctx: &FixContext<'_>) -> Vec<Fix> {
     let mut fixes = match site.trigger {
         Trigger::DeferInLoop => wrap::defer_in_loop(&cx),
         Trigger::Pattern(pattern) => pattern::fixes(&cx, pattern),
+        _ if site.kind == FixKind::Writer => writer::fixes(&cx),
         Trigger::Discarded | Trigger::NeverScanned => discard::fixes(&cx),
         Trigger::NeverReleased | Trigger::LostOnPath | Trigger::Overwritten => release::fixes(&cx),
     };

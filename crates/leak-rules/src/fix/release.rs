@@ -6,7 +6,7 @@ use go_syntax::ast::{BranchKind, ExprKind, StmtId, StmtKind};
 use super::nest::Owner;
 use super::{Cx, is_error_param, wrap};
 use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start};
-use crate::engine::site::{AcquireShape, FixKind, InsertPoint, LeakKind, LeakPoint};
+use crate::engine::site::{AcquireShape, FixKind, InsertPoint, LeakKind, LeakPoint, Value};
 use crate::{Fix, Safety};
 
 /// The call that lets the thing go.
@@ -17,7 +17,8 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
         | FixKind::File
         | FixKind::PipeRead
         | FixKind::PipeWrite
-        | FixKind::SqlRows => {
+        | FixKind::SqlRows
+        | FixKind::Writer => {
             format!("{value}.Close()")
         }
         FixKind::Cancel | FixKind::SignalStop => format!("{value}()"),
@@ -507,6 +508,22 @@ fn continues(cx: &Cx<'_>, point: InsertPoint) -> Vec<StmtId> {
         .collect()
 }
 
+/// Whether a goroutine that uses the thing may run where it is lost. One that is started further down has not got this one yet, if the
+/// acquisition declares the variable.
+fn started_before_a_leak(cx: &Cx<'_>, value: &Value) -> bool {
+    let last = (cx.site.leaks.iter())
+        .map(|leak| {
+            leak.stmt
+                .map_or(cx.tree().len, |s| cx.tree()[s].range.start())
+        })
+        .max();
+    cx.tree().stmts.iter().any(|(_, stmt)| {
+        matches!(stmt.kind, StmtKind::Go(_))
+            && (!value.declared_here || last.is_none_or(|last| stmt.range.start() < last))
+            && cx.locals_in(stmt.range).contains(&value.local)
+    })
+}
+
 /// A release before each statement that loses the thing.
 fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
     let site = cx.site;
@@ -515,7 +532,7 @@ fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
     if site.leaks.is_empty()
         || site.second_release_harmful
         || cx.has_goto()
-        || cx.used_by_goroutine(value.local)
+        || started_before_a_leak(cx, value)
     {
         return None;
     }

@@ -14,10 +14,13 @@ pub mod defer_in_loop;
 pub mod dropped_cancel;
 pub mod time_after_in_loop;
 pub mod time_tick;
+pub mod unclosed_conn;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
+pub mod unclosed_listener;
 pub mod unclosed_sql_rows;
 pub mod unclosed_sql_stmt;
+pub mod unclosed_writer;
 pub mod unfinished_sql_tx;
 pub mod unreleased_sql_conn;
 pub mod unstopped_ticker;
@@ -102,16 +105,19 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 13] = [
+static DECLARED: [&Declared; 16] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
+    &unclosed_conn::RULE,
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,
+    &unclosed_listener::RULE,
     &unclosed_sql_rows::RULE,
     &unclosed_sql_stmt::RULE,
+    &unclosed_writer::RULE,
     &unfinished_sql_tx::RULE,
     &unreleased_sql_conn::RULE,
     &unstopped_ticker::RULE,
