@@ -77,6 +77,8 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use salsa::{Durability, Setter};
 use text_size::TextSize;
 
+use crate::told::ToldTables;
+
 pub use go_syntax::{Parsed, SkipReason};
 
 /// What queries see of the database.
@@ -230,6 +232,9 @@ pub struct Settings {
     /// Where modules are.
     #[returns(ref)]
     pub environment: Environment,
+    /// What configurations say about functions.
+    #[returns(ref)]
+    pub told: ToldTables,
 }
 
 /// The side table of inputs by path. Shared between clones of the database.
@@ -749,7 +754,7 @@ impl Database {
             files: Files::default(),
             executed,
         };
-        let _ = Settings::builder(BuildConfig::default(), environment)
+        let _ = Settings::builder(BuildConfig::default(), environment, ToldTables::new())
             .durability(Durability::HIGH)
             .new(&db);
         db
@@ -898,6 +903,17 @@ impl Database {
         let settings = Settings::get(self);
         if *settings.environment(self) != environment {
             settings.set_environment(self).to(environment);
+        }
+    }
+
+    /// What configurations say about functions, each with the folder it holds for.
+    pub fn set_told(&mut self, tables: ToldTables) {
+        let settings = Settings::get(self);
+        if *settings.told(self) != tables {
+            settings
+                .set_told(self)
+                .with_durability(Durability::HIGH)
+                .to(tables);
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod cfg;
 pub mod constraint;
 pub mod db;
+pub mod directives;
 pub mod effects;
 pub mod facts;
 pub mod gomod;
@@ -13,5 +14,6 @@ pub mod outline;
 pub mod package;
 pub mod std_table;
 pub mod summary;
+pub mod told;
 pub mod types;
 pub mod workspace;

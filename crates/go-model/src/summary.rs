@@ -19,7 +19,8 @@ use go_syntax::ast::ExprId;
 use rustc_hash::FxHashMap;
 
 use crate::cfg::NoReturn;
-use crate::db::{Db, DeclId, DeclSort, Settings, decl_tree};
+use crate::db::{Db, DeclId, DeclSort, Settings, SourceFile, decl_tree};
+use crate::directives::{told_of, told_of_interface};
 use crate::effects;
 use crate::facts::{Callee, ItemRef, MethodRef};
 use crate::infer;
@@ -27,6 +28,7 @@ use crate::package::{
     Item, PackageId, UnitKind, package_decls, package_item, package_methods, package_of_decl,
     package_seen_by,
 };
+use crate::told::{FuncPath, Told, told_table};
 
 mod digest;
 mod solve;
@@ -135,6 +137,8 @@ pub enum How {
     Passed(u16),
     /// `close(ch)`.
     Builtin,
+    /// Somebody said so, in the configuration: however it has to be released.
+    Said,
 }
 
 /// On which paths something happens.
@@ -444,7 +448,7 @@ fn digest_of(db: &dyn Db, decl: DeclId) -> Arc<Digest> {
 }
 
 /// What a call in a digest runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Link {
     /// A function of the same unit.
     Own(DeclId),
@@ -453,6 +457,8 @@ enum Link {
     /// A function of another unit.
     Foreign(DeclId),
     Unknown,
+    /// A function that its own declaration says nothing about, and a user does.
+    Told(Box<Link>, Arc<Told>),
 }
 
 /// What the calls in a function run. Unchanged by most edits that change its digest.
@@ -470,17 +476,75 @@ fn links_of(db: &dyn Db, decl: DeclId) -> Arc<FxHashMap<Target, Link>> {
         if out.contains_key(&call.target) {
             continue;
         }
-        // The package's own bodies come before the table: they are what is analysed.
-        let found = target_decl(db, unit, &call.target);
-        let link = match found {
-            Some(d) if package_of_decl(db, d) == unit => Link::Own(d),
-            _ if effects::of(&callee).is_some() => Link::Table,
-            Some(d) if is_read(db, d) => Link::Foreign(d),
-            _ => Link::Unknown,
-        };
+        let link = link(db, decl.file(db), unit, &callee, &call.target);
         out.insert(call.target, link);
     }
     Arc::new(out)
+}
+
+fn link(db: &dyn Db, file: SourceFile, unit: PackageId, callee: &Callee, target: &Target) -> Link {
+    // The package's own bodies come before the table: they are what is analysed.
+    let link = match target_decl(db, unit, target) {
+        Some(d) if package_of_decl(db, d) == unit => return Link::Own(d),
+        _ if effects::of(callee).is_some() => Link::Table,
+        Some(d) if is_read(db, d) => Link::Foreign(d),
+        // It is not read, but what its doc comment says counts.
+        Some(d) => match told_of(db, d) {
+            Some(told) => Link::Told(Box::new(Link::Unknown), told),
+            None => Link::Unknown,
+        },
+        None => Link::Unknown,
+    };
+    match told_to(db, file, unit, target) {
+        Some(told) => Link::Told(Box::new(link), told),
+        None => link,
+    }
+}
+
+/// What the configuration of the caller's file says about a function, or the doc comment of an interface's method.
+fn told_to(db: &dyn Db, file: SourceFile, unit: PackageId, target: &Target) -> Option<Arc<Told>> {
+    let path = match target {
+        Target::Func(f) => FuncPath {
+            package: f.package,
+            ty: None,
+            name: f.name,
+        },
+        Target::Method(m) => FuncPath {
+            package: m.package,
+            ty: Some(m.ty),
+            name: m.name,
+        },
+        _ => return None,
+    };
+    let table = told_table(db, file);
+    let configured = table.and_then(|table| table.function(path).cloned());
+    let documented = match target {
+        Target::Method(m) => told_of_interface(db, unit, *m),
+        _ => None,
+    };
+    match (documented, configured) {
+        (Some(documented), Some(configured)) => {
+            let mut all = (*documented).clone();
+            all.extend(&configured);
+            Some(Arc::new(all))
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+/// What is known of a callee, with what is said about it put in its place.
+fn with_told(known: Resolved, told: &Told) -> Resolved {
+    let (mut summary, exact) = match known {
+        Resolved::Table(s) => (s.clone(), false),
+        Resolved::Foreign(s) => (s.own.clone(), true),
+        Resolved::Unknown => (Summary::default(), false),
+        Resolved::Own(_) => return known,
+    };
+    told.apply(&mut summary, exact);
+    Resolved::Foreign(Arc::new(DeclSummary {
+        own: summary,
+        literals: Vec::new(),
+    }))
 }
 
 /// The functions of a unit in groups that call each other, callees before callers.
@@ -543,15 +607,21 @@ fn solved(db: &dyn Db, first: DeclId) -> Arc<Vec<Arc<DeclSummary>>> {
     let links = all_links(db, &members);
     let index: FxHashMap<DeclId, usize> =
         (members.iter().enumerate()).map(|(i, d)| (*d, i)).collect();
-    let result = solve::solve(&digests, &mut |target| match links.get(target) {
-        Some(Link::Own(d)) => match index.get(d) {
+    let told: Vec<Option<Arc<Told>>> = members.iter().map(|d| told_of(db, *d)).collect();
+    let resolve = |target: &Target, link: &Link| match link {
+        Link::Own(d) => match index.get(d) {
             Some(i) => Resolved::Own(*i),
             // An earlier group, which was solved before: see `prime`.
             None => Resolved::Foreign(in_group(db, *d)),
         },
-        Some(Link::Table) => table(target),
-        Some(Link::Foreign(d)) => Resolved::Foreign(foreign(db, unit, *d)),
-        Some(Link::Unknown) | None => Resolved::Unknown,
+        Link::Table => table(target),
+        Link::Foreign(d) => Resolved::Foreign(foreign(db, unit, *d)),
+        Link::Unknown | Link::Told(..) => Resolved::Unknown,
+    };
+    let result = solve::solve(&digests, &told, &mut |target| match links.get(target) {
+        Some(Link::Told(link, told)) => with_told(resolve(target, link), told),
+        Some(link) => resolve(target, link),
+        None => Resolved::Unknown,
     });
     Arc::new(result)
 }
@@ -559,7 +629,7 @@ fn solved(db: &dyn Db, first: DeclId) -> Arc<Vec<Arc<DeclSummary>>> {
 fn all_links(db: &dyn Db, decls: &[DeclId]) -> FxHashMap<Target, Link> {
     let mut out = FxHashMap::default();
     for d in decls {
-        out.extend(links_of(db, *d).iter().map(|(t, l)| (*t, *l)));
+        out.extend(links_of(db, *d).iter().map(|(t, l)| (*t, l.clone())));
     }
     out
 }
@@ -630,12 +700,18 @@ fn local_summary(db: &dyn Db, decl: DeclId) -> Arc<DeclSummary> {
         }
     }
     let links = all_links(db, &decls);
-    let solved = solve::solve(&digests, &mut |target| match links.get(target) {
-        Some(Link::Own(d)) => (decls.iter())
+    let told: Vec<Option<Arc<Told>>> = decls.iter().map(|d| told_of(db, *d)).collect();
+    let resolve = |target: &Target, link: &Link| match link {
+        Link::Own(d) => (decls.iter())
             .position(|e| e == d)
             .map_or(Resolved::Unknown, Resolved::Own),
-        Some(Link::Table) => table(target),
-        Some(Link::Foreign(_) | Link::Unknown) | None => Resolved::Unknown,
+        Link::Table => table(target),
+        Link::Foreign(_) | Link::Unknown | Link::Told(..) => Resolved::Unknown,
+    };
+    let solved = solve::solve(&digests, &told, &mut |target| match links.get(target) {
+        Some(Link::Told(link, told)) => with_told(resolve(target, link), told),
+        Some(link) => resolve(target, link),
+        None => Resolved::Unknown,
     });
     solved.into_iter().next().unwrap_or_default()
 }
@@ -712,25 +788,38 @@ pub fn of_callee(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<Called> {
         Callee::Builtin(_) => return effects::of(callee).map(Called::Table),
         Callee::Conversion | Callee::Literal(_) | Callee::Local(_) | Callee::Value => return None,
     };
-    let known = links_of(db, decl).get(&target).copied();
+    let known = links_of(db, decl).get(&target).cloned();
+    let unit = package_of_decl(db, decl);
     // Calls outside of functions (initial values of variables) and in broken code have no digest.
-    let link = known.unwrap_or_else(|| {
-        let unit = package_of_decl(db, decl);
-        match target_decl(db, unit, &target) {
-            Some(d) if package_of_decl(db, d) == unit => Link::Own(d),
-            _ if effects::of(callee).is_some() => Link::Table,
-            Some(d) if is_read(db, d) => Link::Foreign(d),
-            _ => Link::Unknown,
-        }
-    });
-    match link {
-        Link::Own(d) => Some(Called::Read(of(db, d))),
-        Link::Table => effects::of(callee).map(Called::Table),
-        Link::Foreign(d) => {
-            let unit = package_of_decl(db, decl);
-            Some(Called::Read(foreign(db, unit, d)))
-        }
-        Link::Unknown => None,
+    let link = known.unwrap_or_else(|| link(db, decl.file(db), unit, callee, &target));
+    let resolve = |link: &Link| match link {
+        Link::Own(d) => Resolved::Foreign(of(db, *d)),
+        Link::Table => table(&target),
+        Link::Foreign(d) => Resolved::Foreign(foreign(db, unit, *d)),
+        Link::Unknown | Link::Told(..) => Resolved::Unknown,
+    };
+    let resolved = match &link {
+        Link::Told(link, told) => with_told(resolve(link), told),
+        link => resolve(link),
+    };
+    match resolved {
+        Resolved::Table(summary) => Some(Called::Table(summary)),
+        Resolved::Foreign(summary) => Some(Called::Read(summary)),
+        Resolved::Own(_) | Resolved::Unknown => None,
+    }
+}
+
+/// What is said about what a call in `decl` calls, in the doc comment of its declaration or in the configuration.
+pub fn told_of_callee(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<Arc<Told>> {
+    let target = match callee {
+        Callee::Func(f) => Target::Func(*f),
+        Callee::Method(m) => Target::Method(*m),
+        _ => return None,
+    };
+    let unit = package_of_decl(db, decl);
+    match target_decl(db, unit, &target).and_then(|d| told_of(db, d)) {
+        Some(told) => Some(told),
+        None => told_to(db, decl.file(db), unit, &target),
     }
 }
 
@@ -755,6 +844,11 @@ pub(crate) fn never_returning_callees(
             Link::Foreign(d) => {
                 if let Some(how) = foreign(db, unit, *d).own.never_returns {
                     out.insert(callee, Some(how));
+                }
+            }
+            Link::Told(_, told) => {
+                if told.never_returns.is_some() {
+                    out.insert(callee, told.never_returns);
                 }
             }
             Link::Table | Link::Unknown => {}

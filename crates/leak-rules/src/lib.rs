@@ -22,3 +22,10 @@ pub(crate) mod testing;
 pub use check::{check_decl, check_file};
 pub use diagnostic::{Diagnostic, Edit, Fix, Related, Safety, Severity};
 pub use rules::{Family, RuleMeta, rule, rules};
+
+/// The rule that follows what a call of this function acquires, if one does without being told.
+pub fn acquired_by(path: go_model::told::FuncPath) -> Option<&'static str> {
+    engine::kinds::acquirers(path.package, path.ty, path.name)
+        .first()
+        .map(|acquirer| acquirer.kind.rule)
+}

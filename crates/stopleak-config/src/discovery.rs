@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::options::{Config, ConfigError};
+use go_model::db::normalize;
+
+use crate::options::{Config, ConfigError, Origins, Step, locate};
 use crate::settings::Settings;
 
 /// Names of the configuration file, the one that wins in a folder first.
@@ -20,6 +22,10 @@ pub struct LoadError {
     pub text: Arc<str>,
     /// What is wrong.
     pub error: ConfigError,
+    /// The file that was to be read; another one than `path` where it extends that one.
+    pub asked: PathBuf,
+    /// All files that were looked at.
+    pub files: Vec<PathBuf>,
 }
 
 impl fmt::Display for LoadError {
@@ -118,38 +124,86 @@ pub(crate) fn config_file_in(folder: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Reads one configuration file.
+/// How many configurations may extend one another.
+const MAX_EXTENDS: usize = 16;
+
+/// Reads a configuration file and those that it extends.
 pub(crate) fn load(path: &Path) -> Found {
+    let mut files = Vec::new();
+    match read(path, &mut files) {
+        Ok((config, origins)) => {
+            let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
+            let file = Some(path.to_path_buf());
+            Ok(Arc::new(Settings::extending(
+                config, root, file, origins, files,
+            )))
+        }
+        Err(mut error) => {
+            error.asked = path.to_path_buf();
+            error.files = files;
+            Err(Arc::from(error))
+        }
+    }
+}
+
+fn read(path: &Path, files: &mut Vec<PathBuf>) -> Result<(Config, Origins), Box<LoadError>> {
+    files.push(path.to_path_buf());
     let fail = |text: &str, error: ConfigError| {
-        Err(Arc::new(LoadError {
+        Box::new(LoadError {
             path: path.to_path_buf(),
             text: text.into(),
             error,
-        }))
+            asked: PathBuf::new(),
+            files: Vec::new(),
+        })
     };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            return fail(
-                "",
-                ConfigError {
-                    message: format!("cannot be read: {error}"),
-                    range: None,
-                },
-            );
-        }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        fail(
+            "",
+            ConfigError {
+                message: format!("cannot be read: {error}"),
+                range: None,
+            },
+        )
+    })?;
+    let own = text.parse::<Config>().map_err(|error| fail(&text, error))?;
+    let Some(base) = &own.extend else {
+        return Ok((own, Origins::default()));
     };
-    match text.parse::<Config>() {
-        Ok(config) => {
-            let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
-            Ok(Arc::new(Settings::new(
-                config,
-                root,
-                Some(path.to_path_buf()),
-            )))
-        }
-        Err(error) => fail(&text, error),
+    let at_extend = |message: String| {
+        fail(
+            &text,
+            ConfigError {
+                message,
+                range: locate(&text, &[Step::Key("extend")]),
+            },
+        )
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let base = normalize(&folder.join(base));
+    if let Some(first) = files.iter().position(|file| normalize(file) == base) {
+        let circle: Vec<String> = files[first..]
+            .iter()
+            .chain([&base])
+            .map(|file| format!("`{}`", file.display()))
+            .collect();
+        return Err(at_extend(format!(
+            "configurations extend one another in a circle: {}",
+            circle.join(" extends ")
+        )));
     }
+    if files.len() >= MAX_EXTENDS {
+        return Err(at_extend(format!(
+            "more than {MAX_EXTENDS} configurations extend one another"
+        )));
+    }
+    if !base.is_file() {
+        files.push(base.clone());
+        return Err(at_extend(format!("there is no file `{}`", base.display())));
+    }
+    let (config, origins) = read(&base, files)?;
+    own.onto(&text, config, origins, &base)
+        .map_err(|error| fail(&text, error))
 }
 
 impl Settings {

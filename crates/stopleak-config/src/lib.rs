@@ -6,11 +6,13 @@
 
 mod discovery;
 mod editor;
+mod functions;
 mod options;
 mod settings;
 
 pub use discovery::{Discovery, FILE_NAMES, LoadError};
 pub use editor::{EditorSettings, Run, Trace, TraceLevel};
+pub use functions::{Argument, ArgumentName, FunctionOptions, ResourceOptions, Texts};
 pub use options::{BuildOptions, Config, ConfigError, Level, Overlaps};
 pub use settings::{
     Effective, Excluded, GoVersion, Settings, is_selector, is_test_file, similar_rule,

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Options of `stopleak.toml` or `.stopleak.toml`. The file nearest to a Go file is the one in force; files are not merged.
+use crate::functions::{FunctionOptions, ResourceOptions};
+
+/// Options of `stopleak.toml` or `.stopleak.toml`. The file nearest to a Go file is the one in force; other files count only where it names one as `extend`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "stopleak")]
 pub struct Config {
+    /// Another configuration to begin with, relative to the folder of this file. What is set here replaces what is set there; tables such as `severity` are joined, and `[[resource]]` and `[[function]]` come on top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<String>,
     /// Rules to run: names of rules, families (`resources`, `goroutines`, `memory`) or `all`.
     pub select: Vec<String>,
     /// Rules not to run: names of rules or families. Stronger than `select`.
@@ -36,11 +42,18 @@ pub struct Config {
     pub report_unused_suppressions: bool,
     /// The build that decides which files belong to a package.
     pub build: BuildOptions,
+    /// Things of your own that must be released, each a table of its own: see [ownership](ownership.md).
+    #[serde(rename = "resource", skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceOptions>,
+    /// What functions do to their arguments, each a table of its own: see [ownership](ownership.md).
+    #[serde(rename = "function", skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionOptions>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            extend: None,
             select: vec!["all".to_owned()],
             ignore: Vec::new(),
             severity: BTreeMap::new(),
@@ -53,6 +66,8 @@ impl Default for Config {
             require_reason: false,
             report_unused_suppressions: true,
             build: BuildOptions::default(),
+            resources: Vec::new(),
+            functions: Vec::new(),
         }
     }
 }
@@ -178,7 +193,114 @@ impl Config {
                 format!("`{version}` is not a Go version; write for instance `\"1.22\"`"),
             );
         }
-        Ok(())
+        self.check_functions()
+            .or_else(|(place, message)| error(&place, message))
+    }
+
+    /// This configuration, read from `text`, on top of the one that it extends, which was read from `file`.
+    ///
+    /// # Errors
+    /// What both say together is wrong.
+    pub(crate) fn onto(
+        self,
+        text: &str,
+        base: Self,
+        base_origins: Origins,
+        file: &Path,
+    ) -> Result<(Self, Origins), ConfigError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| ConfigError {
+            message: one_line(error.message()),
+            range: error.span().map(|span| clamp(span, text)),
+        })?;
+        let sets = |key: &str| table.contains_key(key);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut origins = base_origins;
+        if sets("exclude") {
+            origins.exclude = None;
+        } else {
+            origins.exclude.get_or_insert_with(|| folder.to_path_buf());
+        }
+        let mut per_file_ignores = base.per_file_ignores;
+        for pattern in per_file_ignores.keys() {
+            let known = origins.per_file.entry(pattern.clone());
+            known.or_insert_with(|| folder.to_path_buf());
+        }
+        for (pattern, rules) in self.per_file_ignores {
+            origins.per_file.remove(&pattern);
+            per_file_ignores.insert(pattern, rules);
+        }
+        let mut severity = base.severity;
+        severity.extend(self.severity);
+        let own = |i: usize, len: usize| i.checked_sub(len);
+        let (resources, functions) = (base.resources.len(), base.functions.len());
+        let pick = |key, own: bool, other| if sets(key) { own } else { other };
+        let all = Self {
+            extend: self.extend,
+            select: if sets("select") {
+                self.select
+            } else {
+                base.select
+            },
+            ignore: if sets("ignore") {
+                self.ignore
+            } else {
+                base.ignore
+            },
+            severity,
+            overlaps: if sets("overlaps") {
+                self.overlaps
+            } else {
+                base.overlaps
+            },
+            exclude: if sets("exclude") {
+                self.exclude
+            } else {
+                base.exclude
+            },
+            per_file_ignores,
+            include_generated: pick(
+                "include-generated",
+                self.include_generated,
+                base.include_generated,
+            ),
+            tests: pick("tests", self.tests, base.tests),
+            go_version: self.go_version.or(base.go_version),
+            require_reason: pick("require-reason", self.require_reason, base.require_reason),
+            report_unused_suppressions: pick(
+                "report-unused-suppressions",
+                self.report_unused_suppressions,
+                base.report_unused_suppressions,
+            ),
+            build: BuildOptions {
+                goos: self.build.goos.or(base.build.goos),
+                goarch: self.build.goarch.or(base.build.goarch),
+                tags: match table.get("build").and_then(|build| build.get("tags")) {
+                    Some(_) => self.build.tags,
+                    None => base.build.tags,
+                },
+            },
+            resources: base.resources.into_iter().chain(self.resources).collect(),
+            functions: base.functions.into_iter().chain(self.functions).collect(),
+        };
+        // Each file is right alone; together they may say a thing twice.
+        if let Err((mut place, message)) = all.check_functions() {
+            if let [Step::Key(list), Step::Index(i), ..] = &mut place[..] {
+                let len = if *list == "resource" {
+                    resources
+                } else {
+                    functions
+                };
+                *i = own(*i, len).unwrap_or_default();
+            }
+            return Err(ConfigError {
+                message: format!(
+                    "{message} (in `{}`, or in one that it extends)",
+                    file.display()
+                ),
+                range: locate(text, &place),
+            });
+        }
+        Ok((all, origins))
     }
 
     /// The configuration as TOML, every option written out.
@@ -204,8 +326,18 @@ fn clamp(span: Range<usize>, text: &str) -> Range<usize> {
     start..span.end.clamp(start, text.len())
 }
 
-#[derive(Clone, Copy)]
-enum Step<'a> {
+/// Where patterns come from that another configuration gave: the folder that they are relative to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origins {
+    /// Of `exclude`.
+    pub(crate) exclude: Option<PathBuf>,
+    /// Of patterns in `per-file-ignores`.
+    pub(crate) per_file: BTreeMap<String, PathBuf>,
+}
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step<'a> {
     Key(&'a str),
     /// The key, not its value.
     KeyItself(&'a str),
@@ -213,7 +345,7 @@ enum Step<'a> {
 }
 
 /// The range of what lies at `path`. The text has been parsed before, so that a second parse happens on errors only.
-fn locate(text: &str, path: &[Step<'_>]) -> Option<Range<usize>> {
+pub(crate) fn locate(text: &str, path: &[Step<'_>]) -> Option<Range<usize>> {
     use toml::de::{DeTable, DeValue};
     let table = DeTable::parse(text).ok()?;
     let (first, rest) = path.split_first()?;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use go_model::told::ToldTable;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use leak_rules::{Diagnostic, Severity};
 
-use crate::options::{Config, Level, Overlaps};
+use crate::options::{Config, Level, Origins, Overlaps};
 
 /// A Go language version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +45,19 @@ pub struct Settings {
     config: Config,
     root: PathBuf,
     file: Option<PathBuf>,
-    exclude: Gitignore,
-    per_file: Vec<(Gitignore, Vec<String>)>,
+    origins: Origins,
+    /// The files that were read: the configuration's, then those that it extends.
+    files: Vec<PathBuf>,
+    exclude: Matcher,
+    per_file: Vec<(Matcher, Vec<String>)>,
+    told: Arc<ToldTable>,
+}
+
+/// Patterns, and the folder that they are relative to.
+#[derive(Debug)]
+struct Matcher {
+    root: PathBuf,
+    patterns: Gitignore,
 }
 
 /// What holds for one file.
@@ -84,19 +96,61 @@ impl Default for Settings {
 impl Settings {
     /// `root` is the folder that patterns are relative to; `file` is where the configuration was read.
     pub fn new(config: Config, root: PathBuf, file: Option<PathBuf>) -> Self {
-        let exclude = matcher(&root, config.exclude.iter().map(String::as_str));
+        let files = file.iter().cloned().collect();
+        Self::extending(config, root, file, Origins::default(), files)
+    }
+
+    pub(crate) fn extending(
+        config: Config,
+        root: PathBuf,
+        file: Option<PathBuf>,
+        origins: Origins,
+        files: Vec<PathBuf>,
+    ) -> Self {
+        let exclude = Matcher::new(
+            origins.exclude.as_deref().unwrap_or(&root),
+            config.exclude.iter().map(String::as_str),
+        );
         let per_file = config
             .per_file_ignores
             .iter()
-            .map(|(pattern, rules)| (matcher(&root, [pattern.as_str()]), rules.clone()))
+            .map(|(pattern, rules)| {
+                let root = origins.per_file.get(pattern).unwrap_or(&root);
+                (Matcher::new(root, [pattern.as_str()]), rules.clone())
+            })
             .collect();
         Self {
+            told: Arc::new(config.told()),
             config,
             root,
             file,
+            origins,
+            files,
             exclude,
             per_file,
         }
+    }
+
+    /// The same with other options, or for another folder.
+    #[must_use]
+    pub fn with(&self, config: Config, root: PathBuf) -> Self {
+        Self::extending(
+            config,
+            root,
+            self.file.clone(),
+            self.origins.clone(),
+            self.files.clone(),
+        )
+    }
+
+    /// What is said about functions.
+    pub fn told(&self) -> &Arc<ToldTable> {
+        &self.told
+    }
+
+    /// The files that were read: the configuration's own, then those that it extends.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The options.
@@ -121,7 +175,7 @@ impl Settings {
 
     /// Why the file at `path` is not checked, if it is not. Generated files are recognised by their text, not here.
     pub fn excluded(&self, path: &Path) -> Option<Excluded> {
-        if matches(&self.exclude, &self.root, path) {
+        if self.exclude.matches(path) {
             Some(Excluded::Pattern)
         } else if !self.config.tests && is_test_file(path) {
             Some(Excluded::Test)
@@ -202,7 +256,7 @@ impl Settings {
         let ignored_here = self
             .per_file
             .iter()
-            .any(|(pattern, rules)| meant(rules) && matches(pattern, &self.root, path));
+            .any(|(pattern, rules)| meant(rules) && pattern.matches(path));
         if ignored_here {
             return Verdict::Off;
         }
@@ -236,25 +290,30 @@ pub fn is_test_file(path: &Path) -> bool {
         .is_some_and(|name| name.ends_with("_test.go"))
 }
 
-fn matcher<'a>(root: &Path, patterns: impl IntoIterator<Item = &'a str>) -> Gitignore {
-    let mut builder = GitignoreBuilder::new(root);
-    for pattern in patterns {
-        // Patterns were validated when the configuration was read; a bad one from elsewhere matches nothing.
-        let _ = builder.add_line(None, pattern);
+impl Matcher {
+    fn new<'a>(root: &Path, patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut builder = GitignoreBuilder::new(root);
+        for pattern in patterns {
+            // Patterns were validated when the configuration was read; a bad one from elsewhere matches nothing.
+            let _ = builder.add_line(None, pattern);
+        }
+        Self {
+            root: root.to_path_buf(),
+            patterns: builder.build().unwrap_or_else(|_| Gitignore::empty()),
+        }
     }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
-}
 
-fn matches(patterns: &Gitignore, root: &Path, path: &Path) -> bool {
-    if patterns.is_empty() {
-        return false;
+    fn matches(&self, path: &Path) -> bool {
+        if self.patterns.is_empty() {
+            return false;
+        }
+        // Paths outside the folder have no meaning for its patterns (and the matcher does not take them).
+        path.strip_prefix(&self.root).is_ok_and(|relative| {
+            self.patterns
+                .matched_path_or_any_parents(relative, false)
+                .is_ignore()
+        })
     }
-    // Paths outside the folder have no meaning for its patterns (and the matcher does not take them).
-    path.strip_prefix(root).is_ok_and(|relative| {
-        patterns
-            .matched_path_or_any_parents(relative, false)
-            .is_ignore()
-    })
 }
 
 pub(crate) fn pattern_error(pattern: &str) -> Option<String> {

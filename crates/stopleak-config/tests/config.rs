@@ -227,3 +227,185 @@ fn the_schema_names_every_option_with_its_text() {
     }
     assert_eq!(schema["additionalProperties"], false);
 }
+
+fn resource(lines: &str) -> String {
+    format!("[[resource]]\nacquire = \"example.com/pool.Pool.Get\"\nrelease = \"Put\"\n{lines}")
+}
+
+#[test]
+fn functions_are_read() {
+    use go_model::told::{FuncPath, Releaser, Weight};
+
+    let text = r#"
+[[resource]]
+acquire = ["example.com/pool.Pool.Get", "example.com/pool.Pool[T].GetContext"]
+release = ["example.com/pool.Pool.Put", "Discard", "()"]
+argument = 1
+noun = "connection"
+result = 1
+error = 2
+severity = "hint"
+tests = false
+
+[[function]]
+name = "example.com/store.Store.Save"
+owns = [0]
+borrows = ["receiver", 1]
+never-returns = true
+"#;
+    let config: Config = text.parse().expect("parses");
+    assert_eq!(
+        config.to_toml().parse::<Config>().expect("parses again"),
+        config
+    );
+    let told = config.told();
+    let path = |text| FuncPath::parse(text).expect("a path");
+    let found: Vec<_> = told
+        .acquired_by(path("example.com/pool.Pool.GetContext"))
+        .collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        found[0].release,
+        [
+            Releaser::PassedTo(path("example.com/pool.Pool.Put"), 1),
+            Releaser::Method("Discard".into()),
+            Releaser::Call
+        ]
+    );
+    assert_eq!(found[0].weight, Some(Weight::Hint));
+    let said = told
+        .function(path("example.com/store.Store.Save"))
+        .expect("something is said");
+    assert_eq!(said.claims.len(), 3);
+    assert!(said.never_returns.is_some());
+    assert!("".parse::<Config>().expect("parses").told().is_empty());
+}
+
+#[test]
+fn mistakes_about_functions_have_a_place() {
+    let mistakes = [
+        (
+            "[[resource]]\nacquire = \"example.com/pool\"\nrelease = \"Put\"\n",
+            "names a package and no function",
+            "\"example.com/pool\"",
+        ),
+        (
+            "[[resource]]\nacquire = \"a.B\"\nrelease = \"\"\n",
+            "`release` is empty",
+            "\"\"",
+        ),
+        (
+            "[[resource]]\nacquire = \"a.B\"\nrelease = [\"Close\", \"a b\"]\n",
+            "neither the name of a method",
+            "\"a b\"",
+        ),
+        (
+            "[[resource]]\nacquire = \"a.B\"\n",
+            "missing field `release`",
+            "[[resource]]",
+        ),
+        (
+            "[[resource]]\nacquire = \"os.Open\"\nrelease = \"Close\"\n",
+            "rule `unclosed-file` follows it",
+            "\"os.Open\"",
+        ),
+        (
+            "[[resource]]\nacquire = 1\nrelease = \"Close\"\n",
+            "expected a string or an array of strings",
+            "1",
+        ),
+        (
+            "[[function]]\nname = \"a.B\"\n",
+            "nothing is said",
+            "\"a.B\"",
+        ),
+        (
+            "[[function]]\nname = \"a.B\"\nowns = [0]\nborrows = [1, 0]\n",
+            "argument 0 stands in `owns` already",
+            "0",
+        ),
+        (
+            "[[function]]\nname = \"a.B\"\nowns = [\"f\"]\n",
+            "expected the number of an argument",
+            "[\"f\"]",
+        ),
+        (
+            "[[function]]\nname = \"a.B\"\nown = [0]\n",
+            "unknown field `own`",
+            "own",
+        ),
+    ];
+    for (text, part, place) in mistakes {
+        let (message, at) = error_at(text);
+        assert!(message.contains(part), "{text}: {message}");
+        assert_eq!(at.trim_end(), place, "{text}: {message}");
+    }
+    let (message, at) = error_at(&resource("result = 1\nerror = 1\n"));
+    assert!(message.contains("cannot be both"), "{message}");
+    assert_eq!(at, "1");
+    let twice = resource("") + &resource("");
+    let (message, at) = error_at(&twice);
+    assert!(message.contains("above already"), "{message}");
+    assert_eq!(at, "\"example.com/pool.Pool.Get\"");
+}
+
+#[test]
+fn a_configuration_extends_another() {
+    let tree = tempfile::tempdir().expect("a folder");
+    let root = tree.path();
+    fs::create_dir_all(root.join("a/gen")).expect("folders");
+    fs::write(
+        root.join("base.toml"),
+        "tests = false\nexclude = [\"/a/gen\"]\nignore = [\"unclosed-file\"]\n[severity]\ndropped-cancel = \"hint\"\ndefer-in-loop = \"hint\"\n[per-file-ignores]\n\"/a/x.go\" = [\"all\"]\n[[resource]]\nacquire = \"a.B\"\nrelease = \"Close\"\n",
+    )
+    .expect("file");
+    fs::write(
+        root.join("a/stopleak.toml"),
+        "extend = \"../base.toml\"\nignore = []\n[severity]\ndropped-cancel = \"off\"\n[[resource]]\nacquire = \"a.C\"\nrelease = \"Close\"\n",
+    )
+    .expect("file");
+    let load = || Settings::load(&root.join("a/stopleak.toml"));
+    let settings = load().expect("loads");
+    let config = settings.config();
+    assert!(!config.tests && config.ignore.is_empty());
+    assert_eq!(config.severity.len(), 2);
+    assert_eq!(config.resources.len(), 2);
+    assert_eq!(settings.files().len(), 2);
+    assert_eq!(settings.root(), root.join("a"));
+    // Patterns are relative to the file that they stand in.
+    assert_eq!(
+        settings.excluded(&root.join("a/gen/y.go")),
+        Some(Excluded::Pattern)
+    );
+    assert!(
+        settings
+            .effective_for(&root.join("a/x.go"))
+            .rules
+            .is_empty()
+    );
+
+    fs::write(root.join("base.toml"), "tests = 1\n").expect("file");
+    let error = load().expect_err("the other file is wrong");
+    assert_eq!(error.path, root.join("base.toml"));
+    assert_eq!(error.asked, root.join("a/stopleak.toml"));
+
+    fs::write(root.join("base.toml"), "extend = \"a/stopleak.toml\"\n").expect("file");
+    let error = load().expect_err("a circle");
+    assert!(error.to_string().contains("in a circle"), "{error}");
+    assert_eq!(error.path, root.join("base.toml"));
+
+    fs::write(
+        root.join("base.toml"),
+        "[[resource]]\nacquire = \"a.C\"\nrelease = \"Close\"\n",
+    )
+    .expect("file");
+    let error = load().expect_err("twice");
+    assert_eq!(error.path, root.join("a/stopleak.toml"));
+    let range = error.error.range.clone().expect("a place");
+    assert_eq!(&error.text[range], "\"a.C\"");
+
+    fs::remove_file(root.join("base.toml")).expect("removed");
+    let error = load().expect_err("not there");
+    let range = error.error.range.clone().expect("a place");
+    assert_eq!(&error.text[range], "\"../base.toml\"");
+}

@@ -1,6 +1,6 @@
 //! Configuration files as the server sees them: found anew when they change, and the last good one stays in force.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(crate) struct Configs {
     explicit: HashMap<PathBuf, Result<Arc<Settings>, Arc<LoadError>>>,
     last_good: HashMap<PathBuf, Arc<Settings>>,
     broken: BTreeMap<PathBuf, Broken>,
+    /// Files that configurations extend, which may have any name.
+    extended: BTreeSet<PathBuf>,
 }
 
 impl Configs {
@@ -47,10 +49,16 @@ impl Configs {
             };
             match folder {
                 Some(folder) => {
+                    let found = self.discovery.for_folder(folder);
+                    let files = match &found {
+                        Ok(settings) => settings.files(),
+                        Err(error) => &error.files,
+                    };
+                    self.extended.extend(files.iter().skip(1).cloned());
                     self.stamps
                         .entry(folder.to_path_buf())
-                        .or_insert_with(|| stamp(folder));
-                    self.discovery.for_folder(folder)
+                        .or_insert_with(|| stamp(folder, files));
+                    found
                 }
                 None => Ok(Arc::default()),
             }
@@ -63,8 +71,10 @@ impl Configs {
         };
         match found {
             Ok(settings) => {
-                if let Some(file) = settings.file() {
+                for file in settings.files() {
                     self.broken.remove(file);
+                }
+                if let Some(file) = settings.file() {
                     self.last_good
                         .insert(file.to_path_buf(), Arc::clone(&settings));
                 }
@@ -72,9 +82,12 @@ impl Configs {
             }
             Err(error) => {
                 self.broken.insert(error.path.clone(), broken(&error));
-                self.last_good.get(&error.path).cloned().unwrap_or_else(|| {
-                    Settings::defaults_at(error.path.parent().unwrap_or(Path::new("")))
-                })
+                self.last_good
+                    .get(&error.asked)
+                    .cloned()
+                    .unwrap_or_else(|| {
+                        Settings::defaults_at(error.asked.parent().unwrap_or(Path::new("")))
+                    })
             }
         }
     }
@@ -84,7 +97,11 @@ impl Configs {
         let Some(folder) = path.parent().filter(|_| path.is_absolute()) else {
             return false;
         };
-        let now = stamp(folder);
+        let files = match self.discovery.for_folder(folder) {
+            Ok(settings) => settings.files().to_vec(),
+            Err(error) => error.files.clone(),
+        };
+        let now = stamp(folder, &files);
         match self.stamps.insert(folder.to_path_buf(), now) {
             Some(before) if Some(&before) != self.stamps.get(folder) => {
                 self.forget();
@@ -92,6 +109,11 @@ impl Configs {
             }
             _ => false,
         }
+    }
+
+    /// Whether the file holds a configuration, or one that a configuration extends.
+    pub(crate) fn is_config(&self, path: &Path) -> bool {
+        is_named_config(path) || self.extended.contains(path)
     }
 
     /// Everything is read again when it is needed next.
@@ -109,16 +131,17 @@ impl Configs {
 }
 
 /// Whether a file of this name holds a configuration.
-pub(crate) fn is_config(path: &Path) -> bool {
+fn is_named_config(path: &Path) -> bool {
     path.file_name()
         .and_then(|name| name.to_str())
         .is_some_and(|name| FILE_NAMES.contains(&name))
 }
 
-fn stamp(folder: &Path) -> Stamp {
+fn stamp(folder: &Path, extended: &[PathBuf]) -> Stamp {
     folder
         .ancestors()
         .flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)))
+        .chain(extended.iter().cloned())
         .map(|file| {
             let meta = std::fs::metadata(file).ok()?;
             Some((meta.modified().ok(), meta.len()))

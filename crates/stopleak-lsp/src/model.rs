@@ -17,6 +17,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use go_model::db::{BuildConfig, Database, Environment};
+use go_model::told::ToldTables;
 use go_syntax::Document;
 use serde_json::Value;
 use stopleak_config::{EditorSettings, Run, Settings};
@@ -376,7 +377,7 @@ impl Model {
 
     fn save(&mut self, path: &Arc<Path>, text: Option<String>) {
         let Some(document) = self.documents.get_mut(path) else {
-            if configs::is_config(path) || is_module_file(path) {
+            if self.configs.is_config(path) || is_module_file(path) {
                 self.watched(&[path.to_path_buf()]);
             }
             return;
@@ -482,7 +483,7 @@ impl Model {
 
     fn watched(&mut self, paths: &[PathBuf]) {
         for path in paths {
-            if configs::is_config(path) {
+            if self.configs.is_config(path) {
                 self.configs.forget();
                 self.reconfigure();
             } else {
@@ -580,6 +581,7 @@ impl Model {
             return;
         }
         self.write_documents();
+        self.configure_database();
         for (path, job) in queries {
             let subject = self.subject(&path);
             let db = self.db.clone();
@@ -632,6 +634,40 @@ impl Model {
         }
     }
 
+    /// Tells the database what the configurations of the open documents say: the build is that of the one touched last.
+    fn configure_database(&mut self) {
+        let mut documents: Vec<(u64, Arc<Path>)> = self
+            .documents
+            .iter()
+            .map(|(path, document)| (document.touched, Arc::clone(path)))
+            .collect();
+        documents.sort_by_key(|(touched, _)| std::cmp::Reverse(*touched));
+        let mut build: Option<Arc<Settings>> = None;
+        let mut told = ToldTables::new();
+        for (_, path) in documents {
+            let Some(settings) = self.subject(&path).and_then(|subject| subject.settings) else {
+                continue;
+            };
+            // One that the editor names holds for its workspace folder, wherever it lies.
+            let folder = match self.folder_of(&path) {
+                Some(folder) if !self.editor(&path).configuration.is_empty() => folder,
+                _ => settings.root(),
+            };
+            if !told.iter().any(|(known, _)| known == folder) {
+                told.push((folder.to_path_buf(), Arc::clone(settings.told())));
+            }
+            build = build.or(Some(settings));
+        }
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        if told.iter().all(|(_, table)| table.is_empty()) {
+            told.clear();
+        }
+        self.db.set_told(told);
+        if let Some(settings) = build {
+            self.db.set_build_config(build_config(&settings));
+        }
+    }
+
     /// Starts a check of all open documents, the one touched last first. What did not change costs next to nothing.
     fn check(&mut self) {
         let generation = self.generation.load(Ordering::SeqCst);
@@ -643,7 +679,6 @@ impl Model {
             .collect();
         paths.sort_by_key(|(touched, _)| std::cmp::Reverse(*touched));
         let mut work = Vec::new();
-        let mut build: Option<Arc<Settings>> = None;
         for (_, path) in paths {
             let on_save = self.editor(&path).run == Run::OnSave;
             let skip = on_save
@@ -651,15 +686,11 @@ impl Model {
                     .documents
                     .get(&path)
                     .is_some_and(|document| document.unsaved);
-            if let Some(subject) = self.subject(&path) {
-                build = build.or_else(|| subject.settings.clone());
-                if !skip {
-                    work.push((subject, on_save));
-                }
+            if let Some(subject) = self.subject(&path)
+                && !skip
+            {
+                work.push((subject, on_save));
             }
-        }
-        if let Some(settings) = build {
-            self.db.set_build_config(build_config(&settings));
         }
         self.publish_configs();
         if self.peer.pull || work.is_empty() {

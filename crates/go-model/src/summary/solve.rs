@@ -21,6 +21,7 @@ use super::{
 };
 use crate::cfg::NoReturn;
 use crate::facts::Callee;
+use crate::told::Told;
 
 /// How often a function is looked at again before it counts as unknown. Recursion settles within a few rounds.
 const MAX_ROUNDS: u32 = 12;
@@ -101,9 +102,10 @@ pub(crate) fn groups(callees: &[Vec<usize>]) -> Vec<Vec<usize>> {
     out
 }
 
-/// Computes the summaries of functions that may call each other.
+/// Computes the summaries of functions that may call each other. What users say about a function counts more than its body.
 pub(crate) fn solve(
     digests: &[Arc<Digest>],
+    told: &[Option<Arc<Told>>],
     resolve: &mut dyn FnMut(&Target) -> Resolved,
 ) -> Vec<Arc<DeclSummary>> {
     let mut targets: FxHashMap<Target, Resolved> = FxHashMap::default();
@@ -146,11 +148,15 @@ pub(crate) fn solve(
     while let Some(Reverse((_, i))) = queue.pop() {
         queued[i] = false;
         rounds[i] += 1;
-        let new = if rounds[i] > MAX_ROUNDS {
-            Arc::new(DeclSummary::default())
+        let mut new = if rounds[i] > MAX_ROUNDS {
+            DeclSummary::default()
         } else {
-            Arc::new(solver.decl(i))
+            solver.decl(i)
         };
+        if let Some(Some(told)) = told.get(i) {
+            told.apply(&mut new.own, true);
+        }
+        let new = Arc::new(new);
         if solver.states[i].as_ref() == Some(&new) {
             continue;
         }

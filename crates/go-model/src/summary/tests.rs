@@ -21,6 +21,7 @@ fn show(summary: &Summary) -> String {
         How::ArgOf(m, i) => format!("{}({i})", m.name),
         How::Passed(i) => format!("passed({i})"),
         How::Builtin => "close()".to_owned(),
+        How::Said => "said".to_owned(),
     };
     let mut effect = |name: String, e: &ParamEffect| {
         if *e == *ParamEffect::UNKNOWN {
@@ -738,5 +739,71 @@ fn graphs_know_helpers_that_never_return() {
                 .count();
             assert_eq!(stops, 2);
         },
+    );
+}
+
+#[test]
+fn directives_count_more_than_bodies() {
+    check(
+        "//stopleak:owns f\nfunc g(f *os.File, o *os.File) { o.Close() }",
+        "g",
+        "0: kept\n1: borrowed, Close always",
+    );
+    // Callers see it, also in a circle.
+    let text = "//stopleak:borrows f\nfunc a(f *os.File) { if len(os.Args) > 1 { b(f) }; f.Close() }\nfunc b(f *os.File) { a(f) }\nfunc c(f *os.File) { b(f) }";
+    for name in ["a", "b", "c"] {
+        check(text, name, "0: borrowed");
+    }
+    // A method of an interface.
+    check(
+        "type store interface {\n//stopleak:owns f\nTake(f *os.File)\n//stopleak:borrows f\nLook(f *os.File) }\nfunc f(s store, a, b *os.File) { s.Take(a); s.Look(b) }",
+        "f",
+        "0: borrowed, Look always, Take always\n1: kept, Take(0) always\n2: borrowed",
+    );
+}
+
+#[test]
+fn configured_functions() {
+    use crate::told::{Claim, FuncPath, Told, ToldTable};
+
+    let path = FuncPath::parse("example.com/x.Save").expect("a path");
+    let told = Told {
+        claims: vec![
+            (Slot::Param(0), Claim::Closes),
+            (Slot::Param(1), Claim::Borrows),
+        ],
+        ..Told::default()
+    };
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("go.mod"), "module example.com/x\n\ngo 1.26\n").expect("written");
+    std::fs::write(
+        at("a.go"),
+        "package x\n\nimport \"os\"\n\nvar kept *os.File\n\nfunc Save(a, b, c *os.File) { kept = a; kept = b; kept = c }\n\nfunc call(a, b, c *os.File) { Save(a, b, c) }\n",
+    )
+    .expect("written");
+    let mut db = Database::recording(Environment::default());
+    let file = db.file(at("a.go")).expect("a file");
+    let decls = decls(&db, file);
+    let call = *decls.iter().find(|d| d.name(&db) == "call").expect("call");
+    let before = "0: kept, Save(0) always\n1: kept, Save(1) always\n2: kept, Save(2) always\n";
+    assert_eq!(show(&of(&db, call).own), before);
+    let table = std::sync::Arc::new(ToldTable::new(Vec::new(), vec![(path, told)]));
+    db.set_told(vec![(dir.path().to_owned(), table.clone())]);
+    assert_eq!(
+        show(&of(&db, call).own),
+        "0: kept, Save(0) always, said always\n1: borrowed\n2: kept, Save(2) always\n"
+    );
+    // A table for another folder changes nothing, and nothing is computed again.
+    db.take_executed();
+    db.set_told(vec![
+        (dir.path().to_owned(), table.clone()),
+        (dir.path().join("sub"), table),
+    ]);
+    of(&db, call);
+    let executed = db.take_executed();
+    assert!(
+        executed.iter().all(|query| query.starts_with("told_table")),
+        "{executed:?}"
     );
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use go_model::db::{BuildConfig, Database, SourceFile, normalize, parse_result, source_file};
+use go_model::told::ToldTables;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leak_rules::edit::{FixAll, fix_all, safe_or};
@@ -230,6 +231,7 @@ impl<'a> Run<'a> {
         let mut db = Database::new();
         db.set_tree_capacity(KEPT_TREES);
         db.set_build_config(build);
+        db.set_told(self.resolver.told(jobs));
         let progress = self.progress(jobs.len());
         let mut fixes = Vec::new();
         for chunk in jobs.chunks(CHUNK) {
@@ -532,6 +534,7 @@ impl<'a> Run<'a> {
         };
         let mut db = Database::new();
         db.set_build_config(build_config(&job.settings));
+        db.set_told(self.resolver.told(std::slice::from_ref(&job)));
         let mut state = State::default();
         let before: Arc<str> = text.into();
         if !excluded {
@@ -667,11 +670,7 @@ impl Resolver {
             Some(path) => {
                 let loaded = Settings::load(path)
                     .map_err(|error| Failure::Message(frames::config_error(&error)))?;
-                let (config, file) = (
-                    loaded.config().clone(),
-                    loaded.file().map(Path::to_path_buf),
-                );
-                Some(Settings::new(config, base.to_path_buf(), file))
+                Some(loaded.with(loaded.config().clone(), base.to_path_buf()))
             }
             None if args.isolated => {
                 Some(Settings::new(Config::default(), base.to_path_buf(), None))
@@ -684,6 +683,25 @@ impl Resolver {
             rules: args.rules.clone(),
             changed: Mutex::default(),
         })
+    }
+
+    /// What the configurations of these files say about functions.
+    fn told(&self, jobs: &[Job]) -> ToldTables {
+        let mut tables = ToldTables::new();
+        for job in jobs {
+            // One for all files, wherever they are; else each for the files below its folder.
+            let folder = match &self.fixed {
+                Some(_) => PathBuf::new(),
+                None => job.settings.root().to_path_buf(),
+            };
+            if !tables.iter().any(|(known, _)| *known == folder) {
+                tables.push((folder, job.settings.told().clone()));
+            }
+        }
+        if tables.iter().all(|(_, table)| table.is_empty()) {
+            tables.clear();
+        }
+        tables
     }
 
     fn settings(&self, path: &Path) -> Result<Arc<Settings>, Arc<LoadError>> {
@@ -713,10 +731,6 @@ impl Resolver {
             .into_iter()
             .filter(|(_, level)| *level != stopleak_config::Level::Off)
             .collect();
-        Settings::new(
-            config,
-            settings.root().to_path_buf(),
-            settings.file().map(Path::to_path_buf),
-        )
+        settings.with(config, settings.root().to_path_buf())
     }
 }
