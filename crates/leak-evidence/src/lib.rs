@@ -7,18 +7,32 @@
 
 mod error;
 mod goroutine;
+mod growth;
 mod input;
+mod join;
 mod names;
 mod pprof;
 mod profile;
 mod read;
+mod resolve;
 mod text;
+mod weigh;
 mod wire;
+mod workspace;
 
 pub use error::{Cut, Error, ErrorKind, Limits, Truncation};
 pub use goroutine::Operation;
+pub use growth::{Change, Growth, Series, SeriesLine};
+pub use join::{
+    Evidence, Family, Finding, Join, Joined, Level, LineRef, Strength, Support, Thresholds, join,
+};
 pub use names::{FunctionName, strip_type_arguments};
 pub use profile::{
     Format, Frame, FrameId, Goroutines, Kind, LabelValue, Profile, Sample, Str, ValueType,
 };
 pub use read::{read, read_with};
+pub use resolve::{Anchor, Origin, Place, Resolution, Resolved, Resolver};
+pub use weigh::{
+    Created, GoroutineCounts, Line, Stack, StackFrame, Unplaced, Waits, Weights, weigh,
+};
+pub use workspace::{Function, Literal, Module, Outline, Workspace};

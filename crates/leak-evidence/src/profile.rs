@@ -423,6 +423,12 @@ impl<'a> Sample<'a> {
         self.profile.goroutines.get(self.raw().goroutines as usize)
     }
 
+    /// What identifies its stack within the profile.
+    pub(crate) fn stack(self) -> &'a [u32] {
+        let (from, to) = self.raw().stack;
+        &self.profile.stacks[from as usize..to as usize]
+    }
+
     /// What its goroutines are doing: by their status, or else by the frames of the runtime.
     pub fn operation(self) -> Operation {
         if let Some(state) = self.goroutines() {
