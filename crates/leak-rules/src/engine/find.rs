@@ -834,6 +834,13 @@ fn told(f: &Function<'_>, ob: &Obligation, note: &Note) -> Option<String> {
             let into = f.facts.locals[*local].ident.name;
             Some(format!("it is put into `{into}`"))
         }
+        Note::Guarded(error) => {
+            let error = f.facts.locals[*error].ident.name;
+            let released = ob.kind.released;
+            Some(format!(
+                "this defer has it {released} only if `{error}` is not nil"
+            ))
+        }
         Note::Skipped { call, slot, fact } => {
             let Slot::Param(index) = slot else {
                 return None;

@@ -1149,6 +1149,30 @@ impl<'a> Function<'a> {
         (self.is_interface(wanted) && self.is_concrete(given)).then_some(false)
     }
 
+    /// Whether a call gets another error than this argument.
+    pub(crate) fn has_other_error(&self, call: ExprId, index: usize) -> bool {
+        let ExprKind::Call { args, .. } = &self.tree[self.tree.unparen(call)].kind else {
+            return false;
+        };
+        (args.iter().enumerate()).any(|(i, arg)| i != index && !self.is_nil(*arg))
+    }
+
+    /// Whether something of a concrete type has one of the types of a case.
+    pub(crate) fn has_one_of(&self, own: &Ty, types: &[ExprId]) -> Option<bool> {
+        let mut all = Some(false);
+        for ty in types {
+            if self.is_nil(*ty) {
+                continue;
+            }
+            match super::has_type(self.d, own, *ty) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
     /// Whether a call calls something of another package, or nobody knows what.
     pub(crate) fn is_foreign(&self, call: ExprId) -> bool {
         super::is_foreign(self.d, call)

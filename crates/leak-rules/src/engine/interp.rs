@@ -18,6 +18,7 @@ use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::{
     ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Slot, Summary, When,
 };
+use go_model::types::Ty;
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -254,6 +255,8 @@ struct Events {
     absent: bool,
     /// There is one.
     acquired: bool,
+    /// A release was deferred that happens only if an error is not nil.
+    guarded: bool,
     /// The thing was used in a call.
     touched: bool,
     /// Nothing holds the thing any more.
@@ -297,6 +300,8 @@ pub(crate) enum Edge {
 pub(crate) enum Note {
     /// The thing is put into this collection.
     Collected(LocalId),
+    /// A release is deferred that happens only if this error is not nil.
+    Guarded(LocalId),
     /// The call would release the thing only if that held for an argument.
     Skipped {
         call: ExprId,
@@ -485,6 +490,7 @@ impl<'a> Interp<'a> {
                     ended = true;
                     break;
                 }
+                out.released |= self.ev.guarded;
                 out.collected |= self.ev.collects();
                 notes.append(&mut self.ev.notes);
                 if self.ev.lost || (again && out.discarded) {
@@ -1001,8 +1007,13 @@ impl<'a> Interp<'a> {
             };
         }
         if rel.has(Role::Thing) {
-            // What the dynamic type is, is not followed.
-            return (Imp::Keep, Imp::Drop);
+            let own = self.own_type(state).filter(|_| rel.is(Role::Thing));
+            let surely = own.map(|own| f.has_one_of(&own, &case.exprs));
+            return match surely {
+                Some(Some(false)) => (Imp::Drop, Imp::Keep),
+                // What the dynamic type is, is not followed.
+                _ => (Imp::Keep, Imp::Drop),
+            };
         }
         NOTHING
     }
@@ -1442,17 +1453,22 @@ impl<'a> Interp<'a> {
         if rel.is(Role::Err) {
             Some((Imp::Drop, Imp::Keep))
         } else if rel.is(Role::Thing) {
-            // What it is, is known best where another variable holds it by its own type.
-            let own = state
-                .things()
-                .filter(|p| p.path.is_empty())
-                .map(|p| f.facts.locals[p.local].ty.clone())
-                .find(|ty| f.is_concrete(ty));
+            let own = self.own_type(state);
             let surely = f.asserts_surely(values[0], own.as_ref());
             Some((Imp::Keep, if surely { Imp::Drop } else { Imp::Keep }))
         } else {
             None
         }
+    }
+
+    /// What the thing is, is known best where a variable holds it by its own type.
+    fn own_type(&self, state: &State) -> Option<Ty> {
+        let types = &self.f.facts.locals;
+        state
+            .things()
+            .filter(|p| p.path.is_empty())
+            .map(|p| types[p.local].ty.clone())
+            .find(|ty| self.f.is_concrete(ty))
     }
 
     /// An operand is changed in place.
@@ -1665,6 +1681,9 @@ impl<'a> Interp<'a> {
             } else if effect.released {
                 match effect.guard {
                     Some(guard) => {
+                        self.ev.guarded = true;
+                        let note = Note::Guarded(guard);
+                        self.ev.notes.push((f.tree[call].range, note));
                         if !state.pending.contains(&guard) {
                             state.pending.push(guard);
                         }
@@ -2237,8 +2256,13 @@ impl<'a> Interp<'a> {
                 self.ev.acquired = false;
                 self.resolve(state);
             }
-            // An error made from the error is taken to be nil exactly if that is.
-            let types = f.result_types(call);
+            // An error made from the error is taken to be nil exactly if that is; a joined one may be the other one.
+            let joined = target.is_some_and(|t| t.is_func("errors", "Join"));
+            let types = if joined && f.has_other_error(call, index) {
+                Vec::new()
+            } else {
+                f.result_types(call)
+            };
             for (i, ty) in types.iter().enumerate() {
                 if ty.is_error() {
                     put(results, i, Rel::of(Vec::new(), Role::Err));

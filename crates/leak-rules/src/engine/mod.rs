@@ -102,6 +102,19 @@ fn asserts_surely(d: &Declaration<'_>, base: ExprId, ty: ExprId, own: Option<&Ty
     }
 }
 
+/// Whether something of a concrete type has the type that an expression denotes.
+fn has_type(d: &Declaration<'_>, own: &Ty, ty: ExprId) -> Option<bool> {
+    let ty = d.facts.types.get(ty)?;
+    if own == ty {
+        return Some(true);
+    }
+    let view = View::with_facts(d.db, d.decl.file(d.db), d.facts);
+    match view.is_interface(ty)? {
+        true => view.implements(own, ty),
+        false => Some(false),
+    }
+}
+
 fn is_interface(d: &Declaration<'_>, ty: &Ty) -> Option<bool> {
     View::with_facts(d.db, d.decl.file(d.db), d.facts).is_interface(ty)
 }
