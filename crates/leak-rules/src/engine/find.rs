@@ -552,28 +552,17 @@ fn is_head(f: &Function<'_>, call: ExprId) -> bool {
     else {
         return false;
     };
-    let Some((value, _)) = f.d.value_at(*request) else {
+    let Some(value) = f.d.value_before(*request, f.tree[call].range.start()) else {
         return false;
     };
-    let value = f.tree.unparen(value);
-    let Some(target) = f.target(value) else {
+    let ExprKind::Call { args, .. } = &f.tree[f.tree.unparen(value)].kind else {
         return false;
     };
-    let method = match target.name.as_str() {
-        "NewRequest" => 0,
-        "NewRequestWithContext" => 1,
-        _ => return false,
-    };
-    if target.package != "net/http" && target.package != "net/http/httptest" {
-        return false;
-    }
-    let ExprKind::Call { args, .. } = &f.tree[value].kind else {
-        return false;
-    };
-    args.get(method).is_some_and(|m| {
+    // Whoever makes the request: it gets the method.
+    args.iter().any(|m| {
         f.tree.string_value(*m).is_some_and(|m| m == "HEAD")
-            || matches!(&f.tree[f.tree.unparen(*m)].kind,
-                ExprKind::Selector { name, .. } if name.name == "MethodHead")
+            || matches!(f.facts.refs.get(f.tree.unparen(*m)),
+                Some(Res::Package(item)) if item.is("net/http", "MethodHead"))
     })
 }
 

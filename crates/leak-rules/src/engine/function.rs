@@ -493,6 +493,35 @@ impl<'a> Declaration<'a> {
         values
     }
 
+    /// The value of the last assignment to a local that stands before a place.
+    pub(crate) fn value_before(&self, local: LocalId, at: TextSize) -> Option<ExprId> {
+        let mut last: Option<(TextSize, ExprId)> = None;
+        for (_, stmt) in self.tree.stmts.iter() {
+            let StmtKind::Assign { lhs, rhs, .. } = &stmt.kind else {
+                continue;
+            };
+            let start = stmt.range.start();
+            if start >= at || last.is_some_and(|(before, _)| before >= start) {
+                continue;
+            }
+            let index = (lhs.iter()).position(|l| {
+                self.facts.refs.get(self.tree.unparen(*l)) == Some(&Res::Local(local))
+            });
+            if let Some(index) = index {
+                let value = if rhs.len() == lhs.len() {
+                    rhs[index]
+                } else {
+                    rhs[0]
+                };
+                last = Some((start, value));
+            }
+        }
+        match last {
+            Some((_, value)) => Some(value),
+            None => self.value_at(local).map(|(value, _)| value),
+        }
+    }
+
     /// The (first) value that a local gets by an assignment.
     pub(crate) fn value_at(&self, local: LocalId) -> Option<(ExprId, usize)> {
         for (_, stmt) in self.tree.stmts.iter() {
@@ -1147,6 +1176,39 @@ impl<'a> Function<'a> {
         }
         // A nil pointer in an interface is not nil.
         (self.is_interface(wanted) && self.is_concrete(given)).then_some(false)
+    }
+
+    /// Whether a call notes that the test has failed, and comes back.
+    pub(crate) fn fails_test(&self, call: ExprId) -> bool {
+        self.target(call).is_some_and(|t| {
+            t.package == "testing"
+                && t.ty.is_some()
+                && matches!(t.name.as_str(), "Error" | "Errorf" | "Fail")
+        })
+    }
+
+    /// Whether a call asserts in a test that two of its arguments are equal.
+    pub(crate) fn asserts_equality(&self, call: ExprId) -> bool {
+        self.target(call).is_some_and(|t| {
+            t.package
+                .as_str()
+                .starts_with("github.com/stretchr/testify/")
+                && matches!(
+                    t.name.as_str().trim_end_matches('f'),
+                    "Equal" | "EqualValues" | "Exactly"
+                )
+        })
+    }
+
+    /// Whether an expression is the status of a response that never has a body.
+    pub(crate) fn is_bodyless_status(&self, status: ExprId) -> bool {
+        let status = self.tree.unparen(status);
+        match self.facts.refs.get(status) {
+            Some(Res::Package(item)) => {
+                item.is("net/http", "StatusNoContent") || item.is("net/http", "StatusNotModified")
+            }
+            _ => matches!(self.tree.int_value(status), Some(204 | 304)),
+        }
     }
 
     /// Whether a call gets another error than this argument.
