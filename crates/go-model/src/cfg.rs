@@ -136,7 +136,7 @@ pub enum Terminator {
 }
 
 /// How a call that never returns ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct NoReturn {
     /// Whether deferred calls run: `panic`, `runtime.Goexit` and what is built on them (`t.FailNow`), not `os.Exit`.
     pub unwinds: bool,

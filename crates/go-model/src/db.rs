@@ -81,11 +81,15 @@ use crate::told::ToldTables;
 
 pub use go_syntax::{Parsed, SkipReason};
 
+use crate::summary::SummaryStore;
+
 /// What queries see of the database.
 #[salsa::db]
 pub trait Db: salsa::Database {
     /// The side table of files and directories.
     fn files(&self) -> &Files;
+    /// What is known of packages of the module cache from earlier runs.
+    fn summary_store(&self) -> &SummaryStore;
 }
 
 /// A source file, `go.mod` or `go.work`, on disk or open in an editor. Made by [`source_file`].
@@ -700,6 +704,7 @@ pub fn catch_cancelled<T>(f: impl FnOnce() -> T) -> Result<T, salsa::Cancelled> 
 pub struct Database {
     storage: salsa::Storage<Self>,
     files: Files,
+    store: SummaryStore,
     executed: Option<Arc<Mutex<Vec<String>>>>,
 }
 
@@ -710,6 +715,10 @@ impl salsa::Database for Database {}
 impl Db for Database {
     fn files(&self) -> &Files {
         &self.files
+    }
+
+    fn summary_store(&self) -> &SummaryStore {
+        &self.store
     }
 }
 
@@ -752,6 +761,7 @@ impl Database {
         let db = Self {
             storage,
             files: Files::default(),
+            store: SummaryStore::default(),
             executed,
         };
         let _ = Settings::builder(BuildConfig::default(), environment, ToldTables::new())
@@ -915,6 +925,12 @@ impl Database {
                 .with_durability(Durability::HIGH)
                 .to(tables);
         }
+    }
+
+    /// From now on summaries of packages of the module cache are looked up here first. To be called before anything is asked; see
+    /// also [`save_summaries`](crate::summary::save_summaries).
+    pub fn set_summary_store(&mut self, store: SummaryStore) {
+        self.store = store;
     }
 
     /// How many syntax trees survive [`Database::evict`] and changes: 512 unless set. A tree takes about 80 KiB on average.

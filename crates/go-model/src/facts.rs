@@ -203,7 +203,9 @@ pub enum Res {
 }
 
 /// A package-level item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct ItemRef {
     /// Import path of its package.
     pub package: Name,
@@ -219,7 +221,9 @@ impl ItemRef {
 }
 
 /// A method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct MethodRef {
     /// Import path of the package of the declared type (or interface) that declares the method, embedding followed; empty with
     /// an empty `ty` for a method of an interface literal.

@@ -4,6 +4,7 @@ pub mod cfg;
 pub mod constraint;
 pub mod db;
 pub mod directives;
+pub mod disk;
 pub mod effects;
 pub mod facts;
 pub mod gomod;

@@ -12,18 +12,22 @@
 
 #![allow(missing_docs)] // What salsa's macros generate has no documentation.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use go_syntax::Name;
 use go_syntax::ast::ExprId;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::cfg::NoReturn;
-use crate::db::{Db, DeclId, DeclSort, Settings, SourceFile, decl_tree};
+use crate::db::{Db, DeclId, DeclSort, SourceFile, decl_tree};
 use crate::directives::{told_of, told_of_interface};
 use crate::effects;
 use crate::facts::{Callee, ItemRef, MethodRef};
 use crate::infer;
+use crate::outline::FuncItem;
 use crate::package::{
     Item, PackageId, UnitKind, package_decls, package_item, package_methods, package_of_decl,
     package_seen_by,
@@ -32,14 +36,16 @@ use crate::told::{FuncPath, Told, told_table};
 
 mod digest;
 mod solve;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use digest::{Digest, Target};
 use solve::Resolved;
+pub use stored::{SummaryStore, save as save_summaries};
 
 /// What a call of a function means for its caller.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// The receiver of a method.
     pub receiver: ParamEffect,
@@ -54,7 +60,7 @@ pub struct Summary {
 }
 
 /// One of the values that go into a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Slot {
     /// The receiver.
     Receiver,
@@ -65,7 +71,7 @@ pub enum Slot {
 }
 
 /// What a call does to one of the values that go into it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ParamEffect {
     /// Whether it outlives the call somewhere. What `flows` says comes on top.
     pub fate: Fate,
@@ -85,7 +91,7 @@ pub struct ParamEffect {
 }
 
 /// Whether a value outlives the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 pub enum Fate {
     /// Nothing may be concluded: it may have been released, stored, anything.
     #[default]
@@ -97,7 +103,7 @@ pub enum Fate {
 }
 
 /// Where a value is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Keep {
     /// In the receiver, a parameter or a captured variable (or something reached through it).
     Slot(Slot),
@@ -108,7 +114,7 @@ pub enum Keep {
 }
 
 /// A release of a value, or of something reached through its fields.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Release {
     /// The fields from the value to what is released: `Body` for `resp.Body.Close()`; [`ELEMENT`] stands for every element of a
     /// slice, array or map. Empty for the value itself.
@@ -123,7 +129,7 @@ pub struct Release {
 pub const ELEMENT: &str = "[]";
 
 /// A way to release something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum How {
     /// By calling this method of it.
     Method(Name),
@@ -142,7 +148,7 @@ pub enum How {
 }
 
 /// On which paths something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum When {
     /// On every path to a normal return on which the value is not nil.
     Always,
@@ -155,7 +161,7 @@ pub enum When {
 }
 
 /// A result is made from a parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flow {
     /// The fields from the parameter to what flows; empty for the parameter itself.
     pub path: Vec<Name>,
@@ -166,7 +172,7 @@ pub struct Flow {
 }
 
 /// How a result is made from a parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FlowKind {
     /// It is the parameter itself (or a conversion of it).
     Same,
@@ -181,7 +187,7 @@ pub enum FlowKind {
 }
 
 /// When a function value is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Invoke {
     /// Before the call returns.
     Now(When),
@@ -194,7 +200,7 @@ pub enum Invoke {
 }
 
 /// What is known about a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Fact {
     Nil,
@@ -216,7 +222,7 @@ impl Fact {
 }
 
 /// A fact that follows from a `bool` result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Guard {
     /// What follows.
     pub fact: Fact,
@@ -235,7 +241,7 @@ impl Guard {
 }
 
 /// Where a result comes from, on every return that gives one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Origin {
     /// Not known.
     #[default]
@@ -256,7 +262,7 @@ pub enum Origin {
 }
 
 /// A call whose result is handed on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fresh {
     /// The calls from the one in this function inwards: `open` for `return open(p)`, then what `open` calls. Any of them may be
     /// the acquisition.
@@ -267,7 +273,7 @@ pub struct Fresh {
 }
 
 /// Something that may have been done to a value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Touch {
     /// The fields from the value.
     pub path: Vec<Name>,
@@ -285,12 +291,44 @@ pub struct DeclSummary {
 }
 
 /// A result of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// What is called: [`Callee::Func`] or [`Callee::Method`].
+    #[serde(with = "declared")]
     pub callee: Callee,
     /// Which result.
     pub result: u16,
+}
+
+/// The two kinds of callees that sources have.
+mod declared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::facts::{Callee, ItemRef, MethodRef};
+
+    #[derive(Serialize, Deserialize)]
+    enum Declared {
+        Func(ItemRef),
+        Method(MethodRef),
+        Other,
+    }
+
+    pub(super) fn serialize<S: Serializer>(callee: &Callee, s: S) -> Result<S::Ok, S::Error> {
+        match callee {
+            Callee::Func(f) => Declared::Func(*f),
+            Callee::Method(m) => Declared::Method(*m),
+            _ => Declared::Other,
+        }
+        .serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Callee, D::Error> {
+        Ok(match Declared::deserialize(d)? {
+            Declared::Func(f) => Callee::Func(f),
+            Declared::Method(m) => Callee::Method(m),
+            Declared::Other => Callee::Value,
+        })
+    }
 }
 
 impl ParamEffect {
@@ -432,8 +470,18 @@ impl std::ops::Deref for Called {
     }
 }
 
-/// How many functions of another package are looked at for the summary of one of them.
-const MAX_CLOSURE: usize = 16;
+/// How many borders between packages a summary looks across: calls behind the last one are unknown.
+const HOPS: u8 = 3;
+/// How many functions of one package are looked at for the summary of one of them, by the borders that may still be crossed. The
+/// nearest ones count; calls of others are unknown.
+const REACH: [usize; HOPS as usize + 1] = [8, 32, 128, 8192];
+
+static BUDGET_HITS: AtomicU64 = AtomicU64::new(0);
+
+/// How often a summary was computed from part of what the function calls, because all of it would have been too much.
+pub fn budget_hits() -> u64 {
+    BUDGET_HITS.load(Ordering::Relaxed)
+}
 
 #[salsa::tracked(returns(clone))]
 fn digest_of(db: &dyn Db, decl: DeclId) -> Arc<Digest> {
@@ -455,50 +503,67 @@ enum Link {
     /// A function in the table.
     Table,
     /// A function of another unit.
-    Foreign(DeclId),
+    Foreign {
+        decl: DeclId,
+        /// It has results, so it is taken to return.
+        gives: bool,
+    },
     Unknown,
     /// A function that its own declaration says nothing about, and a user does.
     Told(Box<Link>, Arc<Told>),
 }
 
+/// What the calls in a function run.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Links {
+    of: FxHashMap<Target, Link>,
+    /// The functions of the unit that are called, in the order of the calls.
+    own: Vec<DeclId>,
+}
+
 /// What the calls in a function run. Unchanged by most edits that change its digest.
 #[salsa::tracked(returns(clone))]
-fn links_of(db: &dyn Db, decl: DeclId) -> Arc<FxHashMap<Target, Link>> {
+fn links_of(db: &dyn Db, decl: DeclId) -> Arc<Links> {
     let unit = package_of_decl(db, decl);
-    let mut out: FxHashMap<Target, Link> = FxHashMap::default();
+    let mut out = Links::default();
     for call in digest_of(db, decl).functions.iter().flat_map(|f| &f.calls) {
-        let callee = match call.target {
-            Target::Func(f) => Callee::Func(f),
-            Target::Method(m) => Callee::Method(m),
-            Target::Builtin(name) => Callee::Builtin(name),
-            Target::Literal(_) | Target::Value | Target::Unknown => continue,
-        };
-        if out.contains_key(&call.target) {
+        if out.of.contains_key(&call.target) {
             continue;
         }
-        let link = link(db, decl.file(db), unit, &callee, &call.target);
-        out.insert(call.target, link);
+        let Some(link) = link(db, decl.file(db), unit, &call.target) else {
+            continue;
+        };
+        if let Link::Own(decl) = link
+            && !out.own.contains(&decl)
+        {
+            out.own.push(decl);
+        }
+        out.of.insert(call.target, link);
     }
     Arc::new(out)
 }
 
-fn link(db: &dyn Db, file: SourceFile, unit: PackageId, callee: &Callee, target: &Target) -> Link {
+fn link(db: &dyn Db, file: SourceFile, unit: PackageId, target: &Target) -> Option<Link> {
+    let callee = match *target {
+        Target::Func(f) => Callee::Func(f),
+        Target::Method(m) => Callee::Method(m),
+        Target::Builtin(name) => Callee::Builtin(name),
+        Target::Literal(_) | Target::Value | Target::Unknown => return None,
+    };
     // The package's own bodies come before the table: they are what is analysed.
-    let link = match target_decl(db, unit, target) {
-        Some(d) if package_of_decl(db, d) == unit => return Link::Own(d),
-        _ if effects::of(callee).is_some() => Link::Table,
-        Some(d) if is_read(db, d) => Link::Foreign(d),
-        // It is not read, but what its doc comment says counts.
-        Some(d) => match told_of(db, d) {
-            Some(told) => Link::Told(Box::new(Link::Unknown), told),
-            None => Link::Unknown,
+    let link = match target_func(db, unit, target) {
+        Some(f) if package_of_decl(db, f.decl) == unit => return Some(Link::Own(f.decl)),
+        _ if effects::of(&callee).is_some() => Link::Table,
+        Some(f) => Link::Foreign {
+            decl: f.decl,
+            gives: !f.sig.results.is_empty(),
         },
         None => Link::Unknown,
     };
-    match told_to(db, file, unit, target) {
+    Some(match told_to(db, file, unit, target) {
         Some(told) => Link::Told(Box::new(link), told),
         None => link,
-    }
+    })
 }
 
 /// What the configuration of the caller's file says about a function, or the doc comment of an interface's method.
@@ -547,76 +612,126 @@ fn with_told(known: Resolved, told: &Told) -> Resolved {
     }))
 }
 
-/// The functions of a unit in groups that call each other, callees before callers.
-#[derive(Debug, PartialEq, Eq, Default)]
-struct Groups {
-    order: Vec<Arc<Vec<DeclId>>>,
-    of: FxHashMap<DeclId, usize>,
+/// Functions of a unit that call each other, or one that does not.
+///
+/// What is solved before belongs to its identity: a group is solved from its members' digests and the groups that they call, and
+/// from nothing that depends on who asked.
+#[salsa::interned]
+struct Group<'db> {
+    #[returns(ref)]
+    members: Vec<DeclId>,
+    /// The functions of the unit that are called, with their groups. Others were too far away.
+    #[returns(ref)]
+    callees: Vec<(DeclId, Group<'db>)>,
 }
 
+/// The groups of what a function calls in its own unit, callees before callers; the last one is its own.
+///
+/// Only what is called from the function is looked at, not the whole unit: most functions of most packages are never asked for.
 #[salsa::tracked(returns(clone))]
-fn groups(db: &dyn Db, unit: PackageId) -> Arc<Groups> {
-    let decls: Vec<DeclId> = functions(db, unit);
-    let index: FxHashMap<DeclId, usize> = decls.iter().enumerate().map(|(i, d)| (*d, i)).collect();
-    let callees: Vec<Vec<usize>> = (decls.iter())
-        .map(|d| {
-            let mut callees: Vec<usize> = (links_of(db, *d).values())
-                .filter_map(|link| match link {
-                    Link::Own(d) => index.get(d).copied(),
-                    _ => None,
-                })
-                .collect();
-            // In a fixed order, whatever the map's is.
-            callees.sort_unstable();
-            callees
-        })
-        .collect();
-    let mut out = Groups::default();
-    for group in solve::groups(&callees) {
-        let members: Vec<DeclId> = group.into_iter().map(|i| decls[i]).collect();
-        for d in &members {
-            out.of.insert(*d, out.order.len());
+fn plan<'db>(db: &'db dyn Db, root: DeclId, hops: u8) -> Arc<Vec<Group<'db>>> {
+    let reach = REACH[usize::from(hops.min(HOPS))];
+    let mut decls = vec![root];
+    let mut index: FxHashMap<DeclId, usize> = FxHashMap::default();
+    index.insert(root, 0);
+    let mut callees: Vec<Vec<usize>> = Vec::new();
+    let mut left_out = 0u32;
+    while let Some(&decl) = decls.get(callees.len()) {
+        let mut called = Vec::new();
+        for &callee in &links_of(db, decl).own {
+            match index.get(&callee) {
+                Some(&n) => called.push(n),
+                None if decls.len() < reach => {
+                    index.insert(callee, decls.len());
+                    called.push(decls.len());
+                    decls.push(callee);
+                }
+                None => left_out += 1,
+            }
         }
-        out.order.push(Arc::new(members));
+        callees.push(called);
+    }
+    if left_out > 0 {
+        BUDGET_HITS.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(
+            function = %root.name(db),
+            file = %root.file(db).path(db).display(),
+            reach,
+            left_out,
+            "too many functions are called from here; the farthest ones count as unknown"
+        );
+    }
+    let mut group_of: Vec<Option<Group<'db>>> = vec![None; decls.len()];
+    let mut out = Vec::new();
+    for found in solve::groups(&callees) {
+        let mut members: Vec<usize> = found;
+        if members.len() > 1 {
+            // In the same order whoever asks.
+            members.sort_by_cached_key(|n| key_of(db, decls[*n]));
+        }
+        let mut called: Vec<(DeclId, Group<'db>)> = Vec::new();
+        for n in &members {
+            for &callee in &callees[*n] {
+                // Those of the group itself have none yet.
+                if let Some(group) = group_of[callee]
+                    && !called.iter().any(|(d, _)| *d == decls[callee])
+                {
+                    called.push((decls[callee], group));
+                }
+            }
+        }
+        let group = Group::new(
+            db,
+            members.iter().map(|n| decls[*n]).collect::<Vec<_>>(),
+            called,
+        );
+        for n in members {
+            group_of[n] = Some(group);
+        }
+        out.push(group);
     }
     Arc::new(out)
 }
 
-fn functions(db: &dyn Db, unit: PackageId) -> Vec<DeclId> {
-    (package_decls(db, unit).iter().copied())
-        .filter(|d| matches!(d.sort(db), DeclSort::Func | DeclSort::Method))
-        .collect()
+/// Something to sort declarations by that is the same in every run.
+fn key_of(db: &dyn Db, decl: DeclId) -> (Arc<PathBuf>, DeclSort, &'static str, &'static str, u32) {
+    (
+        decl.file(db).path(db),
+        decl.sort(db),
+        decl.receiver(db).map_or("", Name::as_str),
+        decl.name(db).as_str(),
+        decl.ordinal(db),
+    )
 }
 
-/// The functions that a function is mutually recursive with, itself among them; the first one stands for all.
+/// The summaries of a group, in the order of its members.
 #[salsa::tracked(returns(clone))]
-fn group_of(db: &dyn Db, decl: DeclId) -> Arc<Vec<DeclId>> {
-    let groups = groups(db, package_of_decl(db, decl));
-    match groups.of.get(&decl) {
-        Some(i) => groups.order[*i].clone(),
-        None => Arc::new(vec![decl]),
-    }
-}
-
-/// The summaries of a group, given by its first function, in its order.
-#[salsa::tracked(returns(clone))]
-fn solved(db: &dyn Db, first: DeclId) -> Arc<Vec<Arc<DeclSummary>>> {
-    let members = group_of(db, first);
+fn solved<'db>(db: &'db dyn Db, group: Group<'db>, hops: u8) -> Arc<Vec<Arc<DeclSummary>>> {
+    let members = group.members(db);
+    let Some(&first) = members.first() else {
+        return Arc::default();
+    };
     let unit = package_of_decl(db, first);
     let digests: Vec<Arc<Digest>> = members.iter().map(|d| digest_of(db, *d)).collect();
-    let links = all_links(db, &members);
-    let index: FxHashMap<DeclId, usize> =
-        (members.iter().enumerate()).map(|(i, d)| (*d, i)).collect();
+    let mut links: FxHashMap<Target, Link> = FxHashMap::default();
+    for d in members {
+        links.extend(links_of(db, *d).of.iter().map(|(t, l)| (*t, l.clone())));
+    }
     let told: Vec<Option<Arc<Told>>> = members.iter().map(|d| told_of(db, *d)).collect();
     let resolve = |target: &Target, link: &Link| match link {
-        Link::Own(d) => match index.get(d) {
-            Some(i) => Resolved::Own(*i),
-            // An earlier group, which was solved before: see `prime`.
-            None => Resolved::Foreign(in_group(db, *d)),
+        Link::Own(d) => match members.iter().position(|m| m == d) {
+            Some(i) => Resolved::Own(i),
+            None => match group.callees(db).iter().find(|(callee, _)| callee == d) {
+                // Solved before: see `of_at`.
+                Some((_, group)) => Resolved::Foreign(in_group(db, *group, *d, hops)),
+                None => Resolved::Unknown,
+            },
         },
         Link::Table => table(target),
-        Link::Foreign(d) => Resolved::Foreign(foreign(db, unit, *d)),
-        Link::Unknown | Link::Told(..) => Resolved::Unknown,
+        Link::Foreign { decl, gives } if !gives || digests.iter().any(|d| d.minds(target)) => {
+            foreign(db, unit, *decl, hops)
+        }
+        Link::Foreign { .. } | Link::Unknown | Link::Told(..) => Resolved::Unknown,
     };
     let result = solve::solve(&digests, &told, &mut |target| match links.get(target) {
         Some(Link::Told(link, told)) => with_told(resolve(target, link), told),
@@ -626,20 +741,11 @@ fn solved(db: &dyn Db, first: DeclId) -> Arc<Vec<Arc<DeclSummary>>> {
     Arc::new(result)
 }
 
-fn all_links(db: &dyn Db, decls: &[DeclId]) -> FxHashMap<Target, Link> {
-    let mut out = FxHashMap::default();
-    for d in decls {
-        out.extend(links_of(db, *d).iter().map(|(t, l)| (*t, l.clone())));
-    }
-    out
-}
-
-fn in_group(db: &dyn Db, decl: DeclId) -> Arc<DeclSummary> {
-    let members = group_of(db, decl);
-    let Some(i) = members.iter().position(|m| *m == decl) else {
+fn in_group<'db>(db: &'db dyn Db, group: Group<'db>, decl: DeclId, hops: u8) -> Arc<DeclSummary> {
+    let Some(i) = group.members(db).iter().position(|m| *m == decl) else {
         return Arc::default();
     };
-    solved(db, members[0]).get(i).cloned().unwrap_or_default()
+    solved(db, group, hops).get(i).cloned().unwrap_or_default()
 }
 
 fn table(target: &Target) -> Resolved {
@@ -652,125 +758,113 @@ fn table(target: &Target) -> Resolved {
     found.map_or(Resolved::Unknown, Resolved::Table)
 }
 
-/// The summary of a function of another unit. Tests see all that their package knows of itself; other packages are looked into one
-/// step deep, which cannot go in circles.
-fn foreign(db: &dyn Db, unit: PackageId, decl: DeclId) -> Arc<DeclSummary> {
-    let other = package_of_decl(db, decl);
-    if unit.kind(db) != UnitKind::Normal
-        && other.kind(db) == UnitKind::Normal
-        && other.dir(db) == unit.dir(db)
-    {
-        return of(db, decl);
+/// What is known of a function of another unit. Each border costs a hop, so that packages that import each other, which does not
+/// compile, end the search too. Where that is too far away, what its doc comment says counts.
+fn foreign(db: &dyn Db, unit: PackageId, decl: DeclId, hops: u8) -> Resolved {
+    match foreign_hops(db, unit, decl, hops) {
+        Some(hops) => Resolved::Foreign(of_at(db, decl, hops)),
+        None => match told_of(db, decl) {
+            Some(told) => with_told(Resolved::Unknown, &told),
+            None => Resolved::Unknown,
+        },
     }
-    local_summary(db, decl)
 }
 
-/// Solves the groups of a unit in order.
-///
-/// Groups ask for the groups that they call. Asked for from the caller's end, a long chain of calls would be a deep recursion of
-/// queries, also when they are checked again after a change; in order each finds its callees done.
-#[salsa::tracked(returns(copy))]
-fn prime(db: &dyn Db, unit: PackageId) {
-    for members in &groups(db, unit).order {
-        solved(db, members[0]);
+/// How many borders may be crossed behind the one to a function of another unit. Tests see all that their package knows of itself.
+fn foreign_hops(db: &dyn Db, unit: PackageId, decl: DeclId, hops: u8) -> Option<u8> {
+    let other = package_of_decl(db, decl);
+    let same = unit.kind(db) != UnitKind::Normal
+        && other.kind(db) == UnitKind::Normal
+        && other.dir(db) == unit.dir(db);
+    if same {
+        Some(hops)
+    } else {
+        hops.checked_sub(1)
     }
 }
 
 /// The summaries of all functions declared in a unit's own files.
 pub fn summaries(db: &dyn Db, unit: PackageId) -> FxHashMap<DeclId, Arc<DeclSummary>> {
-    (functions(db, unit).into_iter())
+    (package_decls(db, unit).iter().copied())
+        .filter(|d| matches!(d.sort(db), DeclSort::Func | DeclSort::Method))
         .map(|d| (d, of(db, d)))
         .collect()
 }
 
-/// The summary of a function as its own package alone can tell.
-#[salsa::tracked(returns(clone))]
-fn local_summary(db: &dyn Db, decl: DeclId) -> Arc<DeclSummary> {
-    let mut decls = vec![decl];
-    let mut digests: Vec<Arc<Digest>> = Vec::new();
-    while let Some(&next) = decls.get(digests.len()) {
-        digests.push(digest_of(db, next));
-        for link in links_of(db, next).values() {
-            if let Link::Own(callee) = link
-                && decls.len() < MAX_CLOSURE
-                && !decls.contains(callee)
-            {
-                decls.push(*callee);
-            }
-        }
-    }
-    let links = all_links(db, &decls);
-    let told: Vec<Option<Arc<Told>>> = decls.iter().map(|d| told_of(db, *d)).collect();
-    let resolve = |target: &Target, link: &Link| match link {
-        Link::Own(d) => (decls.iter())
-            .position(|e| e == d)
-            .map_or(Resolved::Unknown, Resolved::Own),
-        Link::Table => table(target),
-        Link::Foreign(_) | Link::Unknown | Link::Told(..) => Resolved::Unknown,
-    };
-    let solved = solve::solve(&digests, &told, &mut |target| match links.get(target) {
-        Some(Link::Told(link, told)) => with_told(resolve(target, link), told),
-        Some(link) => resolve(target, link),
-        None => Resolved::Unknown,
-    });
-    solved.into_iter().next().unwrap_or_default()
-}
-
-/// Whether bodies of the declaration's package are looked into from other packages: not those of dependencies.
-fn is_read(db: &dyn Db, decl: DeclId) -> bool {
-    let Some(dir) = package_of_decl(db, decl).dir(db) else {
-        return true;
-    };
-    let path = dir.path(db);
-    let cached = (Settings::get(db).environment(db).mod_cache.as_ref())
-        .is_some_and(|cache| path.starts_with(cache));
-    !cached && !path.components().any(|c| c.as_os_str() == "vendor")
-}
-
-fn target_decl(db: &dyn Db, unit: PackageId, target: &Target) -> Option<DeclId> {
+fn target_func(db: &dyn Db, unit: PackageId, target: &Target) -> Option<Arc<FuncItem>> {
     match target {
-        Target::Func(f) => func_decl(db, unit, *f),
-        Target::Method(m) => method_decl(db, unit, *m),
+        Target::Func(f) => func_item(db, unit, *f),
+        Target::Method(m) => method_item(db, unit, *m),
         _ => None,
     }
 }
 
-fn func_decl(db: &dyn Db, unit: PackageId, f: ItemRef) -> Option<DeclId> {
+fn func_item(db: &dyn Db, unit: PackageId, f: ItemRef) -> Option<Arc<FuncItem>> {
     let package = package_seen_by(db, unit, f.package)?;
     match package_item(db, package, f.name)? {
-        Item::Func(f) if f.has_body => Some(f.decl),
+        Item::Func(f) if f.has_body => Some(f),
         _ => None,
     }
 }
 
-fn method_decl(db: &dyn Db, unit: PackageId, m: MethodRef) -> Option<DeclId> {
+fn method_item(db: &dyn Db, unit: PackageId, m: MethodRef) -> Option<Arc<FuncItem>> {
     if m.interface || m.package.as_str().is_empty() {
         return None;
     }
     let package = package_seen_by(db, unit, m.package)?;
     let methods = package_methods(db, package, m.ty);
-    let found = methods.iter().find(|f| f.name == m.name && f.has_body)?;
-    Some(found.decl)
+    methods
+        .iter()
+        .find(|f| f.name == m.name && f.has_body)
+        .cloned()
 }
 
 /// The declaration that a call in `decl` runs, if its source is there. Local functions and interface methods have none.
 pub fn callee_decl(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<DeclId> {
     let unit = package_of_decl(db, decl);
     match callee {
-        Callee::Func(f) => func_decl(db, unit, *f),
-        Callee::Method(m) => method_decl(db, unit, *m),
+        Callee::Func(f) => func_item(db, unit, *f).map(|f| f.decl),
+        Callee::Method(m) => method_item(db, unit, *m).map(|f| f.decl),
         _ => None,
     }
 }
 
 /// The summaries of a declared function and its literals. Unchanged as long as the function means the same to its callers.
-#[salsa::tracked(returns(clone))]
 pub fn of(db: &dyn Db, decl: DeclId) -> Arc<DeclSummary> {
+    of_at(db, decl, HOPS)
+}
+
+/// The same, looking across so many borders between packages.
+///
+/// Groups ask for the groups that they call. Asked for from the caller's end, a long chain of calls would be a deep recursion of
+/// queries, also when they are checked again after a change; in the plan's order each finds its callees done.
+#[salsa::tracked(returns(clone))]
+fn of_at(db: &dyn Db, decl: DeclId, hops: u8) -> Arc<DeclSummary> {
     if !matches!(decl.sort(db), DeclSort::Func | DeclSort::Method) {
         return Arc::default();
     }
-    prime(db, package_of_decl(db, decl));
-    in_group(db, decl)
+    // Asked for from another package: what its literals do is of no interest, and it may be known from an earlier run.
+    let from_elsewhere = hops < HOPS;
+    if from_elsewhere && let Some(known) = stored::find(db, decl, hops) {
+        return known;
+    }
+    let plan = plan(db, decl, hops);
+    for group in plan.iter() {
+        solved(db, *group, hops);
+    }
+    let Some(group) = plan.last() else {
+        return Arc::default();
+    };
+    let found = in_group(db, *group, decl, hops);
+    if !from_elsewhere {
+        return found;
+    }
+    let found = Arc::new(DeclSummary {
+        own: found.own.clone(),
+        literals: Vec::new(),
+    });
+    stored::note(db, decl, hops, &found);
+    found
 }
 
 /// The summary of a function literal in a declaration.
@@ -788,14 +882,14 @@ pub fn of_callee(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<Called> {
         Callee::Builtin(_) => return effects::of(callee).map(Called::Table),
         Callee::Conversion | Callee::Literal(_) | Callee::Local(_) | Callee::Value => return None,
     };
-    let known = links_of(db, decl).get(&target).cloned();
     let unit = package_of_decl(db, decl);
     // Calls outside of functions (initial values of variables) and in broken code have no digest.
-    let link = known.unwrap_or_else(|| link(db, decl.file(db), unit, callee, &target));
+    let known = links_of(db, decl).of.get(&target).cloned();
+    let link = known.or_else(|| link(db, decl.file(db), unit, &target))?;
     let resolve = |link: &Link| match link {
         Link::Own(d) => Resolved::Foreign(of(db, *d)),
         Link::Table => table(&target),
-        Link::Foreign(d) => Resolved::Foreign(foreign(db, unit, *d)),
+        Link::Foreign { decl, .. } => foreign(db, unit, *decl, HOPS),
         Link::Unknown | Link::Told(..) => Resolved::Unknown,
     };
     let resolved = match &link {
@@ -817,7 +911,7 @@ pub fn told_of_callee(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<Arc<
         _ => return None,
     };
     let unit = package_of_decl(db, decl);
-    match target_decl(db, unit, &target).and_then(|d| told_of(db, d)) {
+    match target_func(db, unit, &target).and_then(|f| told_of(db, f.decl)) {
         Some(told) => Some(told),
         None => told_to(db, decl.file(db), unit, &target),
     }
@@ -830,7 +924,7 @@ pub(crate) fn never_returning_callees(
 ) -> FxHashMap<Callee, Option<NoReturn>> {
     let unit = package_of_decl(db, decl);
     let mut out = FxHashMap::default();
-    for (target, link) in links_of(db, decl).iter() {
+    for (target, link) in &links_of(db, decl).of {
         let callee = match target {
             Target::Func(f) => Callee::Func(*f),
             Target::Method(m) => Callee::Method(*m),
@@ -841,8 +935,10 @@ pub(crate) fn never_returning_callees(
             Link::Own(d) => {
                 out.insert(callee, crate::noreturn::of_decl(db, *d));
             }
-            Link::Foreign(d) => {
-                if let Some(how) = foreign(db, unit, *d).own.never_returns {
+            Link::Foreign { decl, gives: false } => {
+                if let Resolved::Foreign(found) = foreign(db, unit, *decl, HOPS)
+                    && let Some(how) = found.own.never_returns
+                {
                     out.insert(callee, Some(how));
                 }
             }
@@ -851,7 +947,7 @@ pub(crate) fn never_returning_callees(
                     out.insert(callee, told.never_returns);
                 }
             }
-            Link::Table | Link::Unknown => {}
+            Link::Foreign { .. } | Link::Table | Link::Unknown => {}
         }
     }
     out

@@ -316,6 +316,16 @@ fn roots(db: &dyn Db, module: SourceFile) -> Arc<Roots> {
     Arc::new(out)
 }
 
+/// Where the requirements of a module lie in the module cache, with their paths; whether they are there or not.
+pub(crate) fn cached_requirements(db: &dyn Db, module: SourceFile) -> Vec<(Name, PathBuf)> {
+    let roots = roots(db, module);
+    let mut found: Vec<_> = (roots.cache.iter())
+        .map(|root| (root.path, root.dir.clone()))
+        .collect();
+    found.sort();
+    found
+}
+
 /// Where a module version lies in the cache. If just this version is not there (a dependency's own `go.mod` may name an older one
 /// than the build selects), the highest version that is there.
 fn cache_dir(db: &dyn Db, cache: &Path, path: Name, version: &str) -> PathBuf {

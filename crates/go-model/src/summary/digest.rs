@@ -28,6 +28,55 @@ pub(crate) struct Digest {
     pub functions: Vec<Function>,
 }
 
+impl Digest {
+    /// Whether it matters here what a call of `target` does or gives: something goes in that is followed, or what comes out is.
+    pub fn minds(&self, target: &Target) -> bool {
+        self.functions.iter().any(|f| f.minds(target))
+    }
+}
+
+impl Function {
+    fn minds(&self, target: &Target) -> bool {
+        (self.calls.iter().enumerate()).any(|(n, call)| {
+            call.target == *target
+                && (call.receiver.is_some()
+                    || (call.args.iter())
+                        .any(|a| !matches!(a, Arg::Other | Arg::Nil | Arg::Bool(_)))
+                    || self.uses_result(n))
+        })
+    }
+
+    fn uses_result(&self, call: usize) -> bool {
+        let is = |c: u16| usize::from(c) == call;
+        let defs = (self.values.iter().flat_map(|v| &v.defs)).chain(self.returns.iter().flatten());
+        defs.into_iter().any(|d| d.holds(&is))
+            || (self.graph.blocks.iter())
+                .flat_map(|b| b.next.iter().flat_map(|e| &e.facts).chain(b.end.facts()))
+                .any(|fact| matches!(fact, EdgeFact::Gave(c, _) if is(*c)))
+    }
+}
+
+impl Def {
+    fn holds(&self, call: &impl Fn(u16) -> bool) -> bool {
+        match self {
+            Def::Call(c, _) => call(*c),
+            Def::Composite(fields) => fields.iter().any(|(_, d)| d.holds(call)),
+            Def::Mixed(parts) => parts.iter().any(|d| d.holds(call)),
+            Def::Nil | Def::Place(_) | Def::Literal(_) | Def::Method(_) | Def::Unknown => false,
+        }
+    }
+}
+
+impl End {
+    fn facts(&self) -> impl Iterator<Item = &EdgeFact> {
+        let (yes, no) = match self {
+            End::Return { yes, no, .. } => (yes.as_deref(), no.as_deref()),
+            End::Open | End::NoReturn { .. } => (None, None),
+        };
+        yes.into_iter().chain(no).flatten()
+    }
+}
+
 /// The digest of one function.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Function {
