@@ -330,6 +330,17 @@ impl RowBuilder {
                     when: When::Always,
                 });
             }
+            ["release", p, method] => {
+                let (p, path) = match p.split_once('.') {
+                    Some((p, field)) => (p, vec![Name::new(field)]),
+                    None => (*p, Vec::new()),
+                };
+                self.at(place(p)?).releases.push(Release {
+                    path,
+                    how: How::Method(Name::new(method)),
+                    when: When::Always,
+                });
+            }
             // The function itself is filled in by whoever asks; the row says that passing it here ends it.
             ["frees", p] => {
                 let slot = place(p)?;

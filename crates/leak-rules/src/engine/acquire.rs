@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use go_model::db::{Db, DeclId};
 use go_syntax::Name;
-use go_syntax::ast::ExprId;
+use go_syntax::ast::{ExprId, ExprKind};
 
 use super::function::{Target, target};
-use super::kinds::{self, Acquirer, Named};
+use super::kinds::{self, Acquirer, Extra, Named};
 use crate::check::CheckContext;
 
 /// What names may acquire in one declaration beyond what the table of kinds says.
@@ -39,11 +39,22 @@ impl Names {
     }
 }
 
-/// What a call in a declaration acquires: one entry per thing.
+/// What a call (or a composite literal) in a declaration acquires: one entry per thing.
 pub(crate) fn acquirers(
     cx: &CheckContext<'_>,
     call: ExprId,
 ) -> Option<(Target, Cow<'static, [Acquirer]>)> {
+    if matches!(cx.tree[call].kind, ExprKind::Composite { .. }) {
+        let named = cx.facts().types.get(call)?.as_named_or_pointer()?;
+        let rows = kinds::acquirers(named.package, None, named.name);
+        let target = Target {
+            package: named.package,
+            ty: None,
+            name: named.name,
+        };
+        let literal = named.local == 0 && rows.iter().any(|row| row.extra == Extra::Literal);
+        return literal.then_some((target, Cow::Borrowed(rows)));
+    }
     let target = target(cx.tree, cx.facts(), call)?;
     let rows = kinds::acquirers(target.package, target.ty, target.name);
     (!rows.is_empty()).then_some((target, Cow::Borrowed(rows)))

@@ -168,10 +168,12 @@ pub(crate) fn acquisitions(cx: &CheckContext<'_>) -> Vec<Acquisition> {
     let names = Names::of(cx.db, cx.decl);
     let mut found = Vec::new();
     for (call, expr) in tree.exprs.iter() {
-        let ExprKind::Call { func, .. } = &expr.kind else {
-            continue;
+        let called = match &expr.kind {
+            ExprKind::Call { func, .. } => *func,
+            ExprKind::Composite { ty: Some(ty), .. } => *ty,
+            _ => continue,
         };
-        if !last_name(tree, *func).is_some_and(|name| names.may_acquire(name)) {
+        if !last_name(tree, called).is_some_and(|name| names.may_acquire(name)) {
             continue;
         }
         if let Some((target, acquirers)) = acquirers(cx, call) {
@@ -215,7 +217,10 @@ pub(crate) fn locate(f: &Function<'_>) -> FxHashMap<ExprId, (BlockId, usize)> {
     let mut add = |root: NodeId, block: BlockId, node: usize| {
         for id in f.tree.walk(root, Literals::Skip) {
             if let NodeId::Expr(e) = id
-                && matches!(f.tree[e].kind, ExprKind::Call { .. })
+                && matches!(
+                    f.tree[e].kind,
+                    ExprKind::Call { .. } | ExprKind::Composite { .. }
+                )
             {
                 places.entry(e).or_insert((block, node));
             }
@@ -315,6 +320,8 @@ fn obligation(
             }
         }
         Extra::Request if is_head(f, call) => return None,
+        Extra::Argument if !is_own_secret(f, call, acquirer.result) => return None,
+        Extra::Temp if !is_system_dir(f, first_arg(f, call)?) => return None,
         _ => {}
     }
     let start = f.tree[call].range.start();
@@ -338,6 +345,29 @@ fn obligation(
         parent_ends,
         early,
     })
+}
+
+/// Whether an argument is a variable of this function that nobody else has seen before the call.
+fn is_own_secret(f: &Function<'_>, call: ExprId, index: usize) -> bool {
+    let ExprKind::Call { args, .. } = &f.tree[call].kind else {
+        return false;
+    };
+    let Some(place) = args.get(index).and_then(|arg| f.place(*arg)) else {
+        return false;
+    };
+    let start = f.tree[call].range.start();
+    let declared = f.facts.locals[place.local].ident.range.start();
+    own_local(f, &place)
+        && !f.facts.locals[place.local].address_taken
+        && (f.d.mentions(place.local).iter()).all(|(_, at)| *at >= start || *at == declared)
+}
+
+/// Whether a directory is the system's one for temporary files: `""` or `os.TempDir()`. What is made in another one may be removed with
+/// that.
+fn is_system_dir(f: &Function<'_>, dir: ExprId) -> bool {
+    f.tree.string_value(dir).is_some_and(|dir| dir.is_empty())
+        || f.target(f.tree.unparen(dir))
+            .is_some_and(|target| target.is_func("os", "TempDir"))
 }
 
 fn argument(f: &Function<'_>, call: ExprId, index: usize) -> Option<ExprId> {
@@ -989,6 +1019,16 @@ fn site(
                     path: held.path[..held.path.len() - 1].to_vec(),
                 },
             ),
+            // The value is the client, not its transport.
+            FixKind::Transport if held.path.last().is_some_and(|p| *p == "Transport") => {
+                place_text(
+                    f.facts,
+                    &Place {
+                        local: held.local,
+                        path: held.path[..held.path.len() - 1].to_vec(),
+                    },
+                )
+            }
             _ => place_text(f.facts, held),
         };
         Value {
@@ -1087,7 +1127,18 @@ fn shape(f: &Function<'_>, ob: &Obligation, stmt: Option<StmtId>) -> AcquireShap
         return AcquireShape::Nested;
     };
     let outline = &f.d.outline;
-    let direct = |e: ExprId| f.tree.unparen(e) == ob.call;
+    // A literal may stand in others: `&http.Client{Transport: &http.Transport{}}`.
+    let mut whole = ob.call;
+    while let Some(parent) = f.d.parent(whole)
+        && matches!(
+            f.tree[parent].kind,
+            ExprKind::Paren(_) | ExprKind::Composite { .. } | ExprKind::Unary { .. }
+        )
+        && ob.acquirer.extra == Extra::Literal
+    {
+        whole = parent;
+    }
+    let direct = |e: ExprId| f.tree.unparen(e) == ob.call || e == whole;
     let shape = match &f.tree[stmt].kind {
         StmtKind::Expr(e) if direct(*e) => AcquireShape::Statement,
         StmtKind::Assign { op, rhs, .. } if rhs.len() == 1 && direct(rhs[0]) => match op {

@@ -869,13 +869,15 @@ impl<'a> Function<'a> {
         )
     }
 
-    /// A range over a channel that is never closed: that of a ticker or timer.
+    /// A range over a channel that nobody closes: that of a ticker or timer, or one for signals.
     pub(crate) fn never_ends(&self, stmt: StmtId) -> bool {
         let StmtKind::Range { over, .. } = &self.tree[stmt].kind else {
             return false;
         };
         match self.facts.types.get(self.tree.unparen(*over)).map(Ty::kind) {
-            Some(TyKind::Chan(_, elem)) => elem.is_named("time", "Time"),
+            Some(TyKind::Chan(_, elem)) => {
+                elem.is_named("time", "Time") || elem.is_named("os", "Signal")
+            }
             _ => false,
         }
     }

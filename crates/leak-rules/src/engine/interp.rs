@@ -18,14 +18,14 @@ use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::{
     ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Slot, Summary, When,
 };
-use go_model::types::Ty;
+use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::collection::{is_collection, range_of_key};
 use super::function::{Depth, Function, Target};
-use super::kinds::{Acquirer, Extra, Kind};
+use super::kinds::{Acquirer, Extra, Kind, Spread};
 use super::outline::{cond_key, equals_key};
 use super::site::{LeakKind, LeakPoint};
 
@@ -1839,10 +1839,14 @@ impl<'a> Interp<'a> {
                     }
                 }
             }
-            ExprKind::Binary { lhs, rhs, .. } => {
-                let (lhs, rhs) = (*lhs, *rhs);
-                self.eval(state, lhs);
-                self.eval(state, rhs);
+            ExprKind::Binary { op, lhs, rhs } => {
+                let (op, lhs, rhs) = (*op, *lhs, *rhs);
+                let (a, b) = (self.eval(state, lhs), self.eval(state, rhs));
+                let holds = |r: &Rel| r.has(Role::Thing) || r.has(Role::View);
+                // A path is made of another one.
+                if op == BinaryOp::Add && (holds(&a) || holds(&b)) {
+                    return Rel::of(Vec::new(), Role::View);
+                }
                 Rel::default()
             }
             ExprKind::Selector { base, name } => self.selector(state, expr, *base, name.name),
@@ -1865,6 +1869,10 @@ impl<'a> Interp<'a> {
                 self.eval(state, *base)
             }
             ExprKind::TypeAssert { base, .. } => self.eval(state, *base),
+            ExprKind::Composite { .. } if self.acquiring && expr == self.ob.call => {
+                let path = self.ob.kind.path.iter().map(|p| Name::new(p)).collect();
+                Rel::of(path, Role::Thing)
+            }
             ExprKind::Composite { elements, .. } => {
                 let borrows = f.is_borrowing_struct(expr);
                 let mut all = Rel::default();
@@ -2050,7 +2058,7 @@ impl<'a> Interp<'a> {
         }
         let rels = self.args(state, call);
         if self.acquiring && call == self.ob.call {
-            return self.acquire();
+            return self.acquire(state, args);
         }
         if self.literals.is_empty() {
             // What a test leaks once it has failed is of no interest.
@@ -2092,6 +2100,9 @@ impl<'a> Interp<'a> {
                 &mut results,
             );
         }
+        if !self.ev.settled() {
+            self.spread(call, std::iter::once(&receiver).chain(&rels), &mut results);
+        }
         results
     }
 
@@ -2119,6 +2130,36 @@ impl<'a> Interp<'a> {
             && args.iter().any(|a| self.is_own_status(state, *a))
     }
 
+    /// What is made from the thing may hold on to it.
+    fn spread<'r>(
+        &self,
+        call: ExprId,
+        mut from: impl Iterator<Item = &'r Rel>,
+        results: &mut Vec<Rel>,
+    ) {
+        let text = match self.ob.kind.spread {
+            Spread::No => return,
+            Spread::Values => false,
+            Spread::Text => true,
+        };
+        if !from.any(|rel| rel.has(Role::Thing) || rel.has(Role::View)) {
+            return;
+        }
+        let types = self.f.result_types(call);
+        if types.is_empty() && results.is_empty() {
+            put(results, 0, Rel::of(Vec::new(), Role::View));
+        }
+        for (i, ty) in types.iter().enumerate() {
+            let holds = match ty.kind() {
+                TyKind::Basic(basic) => text && basic.is_string(),
+                _ => !ty.is_error(),
+            };
+            if holds && results.get(i).is_none_or(Rel::is_none) {
+                put(results, i, Rel::of(Vec::new(), Role::View));
+            }
+        }
+    }
+
     /// Whether the call calls the thing itself, or its parent's cancel function.
     fn calls_thing(&mut self, _state: &State, call: ExprId, rel: &Rel) -> bool {
         if !self.ob.kind.call {
@@ -2132,8 +2173,14 @@ impl<'a> Interp<'a> {
         false
     }
 
-    fn acquire(&mut self) -> Vec<Rel> {
+    fn acquire(&mut self, state: &mut State, args: &[ExprId]) -> Vec<Rel> {
         let a = self.ob.acquirer;
+        if a.extra == Extra::Argument {
+            if let Some(place) = args.get(a.result).and_then(|arg| self.f.place(*arg)) {
+                state.mark(place, Role::Thing);
+            }
+            return Vec::new();
+        }
         let path = self.ob.kind.path.iter().map(|p| Name::new(p)).collect();
         let len = a.result.max(a.error.unwrap_or(0)) + 1;
         let mut results = vec![Rel::default(); len];
@@ -2193,6 +2240,10 @@ impl<'a> Interp<'a> {
             if kind.release.contains(&name.as_str()) {
                 self.ev.released = true;
                 self.ev.release_at.push(f.tree[call].range);
+                return;
+            }
+            if kind.alias.is_some_and(|alias| name == alias) {
+                put(results, 0, Rel::of(Vec::new(), Role::Thing));
                 return;
             }
             if name == "Fd" || name == "SyscallConn" {
@@ -2264,13 +2315,18 @@ impl<'a> Interp<'a> {
         let kind = self.ob.kind;
         if let Some(target) = target
             && target.ty.is_none()
-            && rel.is(Role::Thing)
-            && kind.released_by.iter().any(|(package, name, i)| {
-                *i == index && target.package == *package && target.name == *name
-            })
+            && kind.is_released_by(target.package, target.name, index)
         {
-            self.ev.released = true;
-            return;
+            if rel.is(Role::Thing) {
+                self.ev.released = true;
+                self.ev.release_at.push(f.tree[call].range);
+                return;
+            }
+            if rel.has(Role::View) {
+                // Something made from it is released: it may be all there is.
+                self.ev.moved = true;
+                return;
+            }
         }
         if rel.is(Role::Err) {
             match f.asserts_error(call, index) {
@@ -2360,6 +2416,9 @@ impl<'a> Interp<'a> {
                         let releases = |how: &How| match how {
                             How::Method(m) => kind.release.contains(&m.as_str()),
                             How::Call => kind.call,
+                            How::Func(item, i) => {
+                                kind.is_released_by(item.package, item.name, usize::from(*i))
+                            }
                             _ => false,
                         };
                         match effect.released(path, releases) {

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use go_syntax::Name;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
-use super::site::{FixKind, Method};
+use super::site::{FixKind, Method, Passed};
 
 /// A kind of thing that must be released.
 ///
@@ -39,6 +39,10 @@ pub(crate) struct Kind {
     pub(crate) drains: &'static [&'static str],
     /// Package-level functions that release what they are given as this argument, beyond what summaries know.
     pub(crate) released_by: &'static [(&'static str, &'static str, usize)],
+    /// Whether what is made from the thing holds on to it.
+    pub(crate) spread: Spread,
+    /// A method without arguments whose result stands for the thing: the name of a temporary file.
+    pub(crate) alias: Option<&'static str>,
     /// A field whose value is a channel to receive from (`C`).
     pub(crate) channel: Option<&'static str>,
     /// A receive from that channel settles it: a timer has fired.
@@ -57,6 +61,17 @@ pub(crate) struct Kind {
     pub(crate) on_success: bool,
 }
 
+/// Whether what is made from a thing holds on to it, so that what happens to it may happen to the thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Spread {
+    /// Only where summaries say so.
+    No,
+    /// What functions and methods make of it does, but for errors, numbers, texts and booleans.
+    Values,
+    /// Texts do too: the thing is a path.
+    Text,
+}
+
 /// A file, more or less: what other kinds are made from.
 pub(crate) const BASE: Kind = Kind {
     key: "",
@@ -71,6 +86,8 @@ pub(crate) const BASE: Kind = Kind {
     call: false,
     drains: &[],
     released_by: &[],
+    spread: Spread::No,
+    alias: None,
     channel: None,
     fires: false,
     ends_with_process: true,
@@ -361,6 +378,111 @@ pub(crate) static TIMER: Kind = Kind {
     ..BASE
 };
 
+pub(crate) static SIGNAL_CHANNEL: Kind = Kind {
+    key: "signal-channel",
+    rule: "unstopped-signal-notify",
+    fix: FixKind::Passed(&Passed {
+        package: "os/signal",
+        name: "signal",
+        function: "Stop",
+        method: None,
+    }),
+    noun: "channel",
+    released: "taken off the signals",
+    releasing: "stopping the signals to",
+    acquired: "registered for signals",
+    release: &[],
+    released_by: &[("os/signal", "Stop", 0)],
+    ..BASE
+};
+
+pub(crate) static TEMP_DIR: Kind = Kind {
+    key: "temp-dir",
+    fix: FixKind::Passed(&Passed {
+        package: "os",
+        name: "os",
+        function: "RemoveAll",
+        method: None,
+    }),
+    noun: "temporary directory",
+    ..TEMP_FILE_BASE
+};
+
+pub(crate) static TEMP_FILE: Kind = Kind {
+    alias: Some("Name"),
+    ..TEMP_FILE_BASE
+};
+
+const TEMP_FILE_BASE: Kind = Kind {
+    key: "temp-file",
+    rule: "unremoved-temp",
+    fix: FixKind::Passed(&Passed {
+        package: "os",
+        name: "os",
+        function: "Remove",
+        method: Some("Name"),
+    }),
+    noun: "temporary file",
+    released: "removed",
+    releasing: "removing",
+    acquired: "made",
+    release: &[],
+    released_by: &[
+        ("os", "Remove", 0),
+        ("os", "RemoveAll", 0),
+        ("os", "Rename", 0),
+        ("syscall", "Unlink", 0),
+    ],
+    spread: Spread::Text,
+    ends_with_process: false,
+    ..BASE
+};
+
+pub(crate) static CLIENT: Kind = CLIENT_BASE;
+
+/// Of MongoDB.
+pub(crate) static MONGO_CLIENT: Kind = Kind {
+    key: "mongo-client",
+    fix: with_context("Disconnect", "client"),
+    released: "disconnected",
+    releasing: "disconnecting",
+    release: &["Disconnect"],
+    ..CLIENT_BASE
+};
+
+/// Of telemetry: a provider of tracers or meters.
+pub(crate) static TELEMETRY: Kind = Kind {
+    key: "telemetry-provider",
+    fix: with_context("Shutdown", "provider"),
+    noun: "provider",
+    released: "shut down",
+    releasing: "shutting down",
+    release: &["Shutdown"],
+    ..CLIENT_BASE
+};
+
+const CLIENT_BASE: Kind = Kind {
+    key: "client",
+    rule: "per-call-client",
+    fix: method("Close", "client"),
+    noun: "client",
+    acquired: "made",
+    spread: Spread::Values,
+    ..BASE
+};
+
+pub(crate) static TRANSPORT: Kind = Kind {
+    key: "transport",
+    rule: "per-call-http-transport",
+    fix: FixKind::Transport,
+    noun: "transport",
+    released: "told to close its idle connections",
+    releasing: "closing the idle connections of",
+    acquired: "made",
+    release: &["CloseIdleConnections"],
+    ..BASE
+};
+
 /// All kinds, for the table.
 static KINDS: &[&Kind] = &[
     &HTTP_BODY,
@@ -388,7 +510,23 @@ static KINDS: &[&Kind] = &[
     &SIGNAL_STOP,
     &TICKER,
     &TIMER,
+    &SIGNAL_CHANNEL,
+    &TEMP_DIR,
+    &TEMP_FILE,
+    &CLIENT,
+    &MONGO_CLIENT,
+    &TELEMETRY,
+    &TRANSPORT,
 ];
+
+impl Kind {
+    /// Whether it is released by handing it to this package-level function as this argument.
+    pub(crate) fn is_released_by(&self, package: Name, name: Name, index: usize) -> bool {
+        self.released_by
+            .iter()
+            .any(|(p, n, i)| *i == index && package == *p && name == *n)
+    }
+}
 
 /// A function that acquires.
 #[derive(Debug, Clone, Copy)]
@@ -426,6 +564,12 @@ pub(crate) enum Extra {
     Sink(usize),
     /// Argument 1 holds the flags of `os.OpenFile`.
     OpenFlags,
+    /// The thing is not a result but this argument.
+    Argument,
+    /// Not a call but a composite literal of this type.
+    Literal,
+    /// Argument 0 is the directory that it is made in; empty for that of the system.
+    Temp,
     /// The file is written.
     Writes,
     /// The file is only read.
@@ -524,6 +668,9 @@ impl Table {
                 "request" => Extra::Request,
                 "sink" => Extra::Sink(0),
                 "sink-1" => Extra::Sink(1),
+                "argument" => Extra::Argument,
+                "literal" => Extra::Literal,
+                "temp" => Extra::Temp,
                 "open-flags" => Extra::OpenFlags,
                 "writes" => Extra::Writes,
                 "reads" => Extra::Reads,

@@ -6,14 +6,16 @@
 use std::sync::{Arc, LazyLock};
 
 use go_model::cfg::Cfg;
-use go_model::db::{Db, DeclId, DeclSort, SourceFile};
+use go_model::db::{Db, DeclId, DeclSort, SourceFile, decl_tree};
 use go_model::facts::{Callee, Facts, ItemRef};
 use go_model::members::View;
-use go_model::package::{import_path, package_item, package_of_decl, package_seen_by};
+use go_model::package::{
+    import_path, package_decls, package_item, package_of_decl, package_seen_by,
+};
 use go_model::summary::{Called, ParamEffect, Summary};
 use go_model::types::Ty;
-use go_syntax::Name;
-use go_syntax::ast::{DeclKind, ExprId, ExprKind};
+use go_syntax::ast::{DeclKind, ExprId, ExprKind, StmtKind};
+use go_syntax::{Name, TextRange};
 
 use crate::Severity;
 use crate::check::CheckContext;
@@ -50,6 +52,50 @@ pub(crate) fn is_main(cx: &CheckContext<'_>) -> bool {
     cx.decl.sort(db) == DeclSort::Func
         && cx.decl.name(db) == "main"
         && package_of_decl(db, cx.decl).name(db) == "main"
+}
+
+/// Whether the declaration runs once in the life of the process and early: `main` of a command, `init`, or a function of a command that
+/// only these mention, outside of loops and function literals.
+pub(crate) fn runs_once(cx: &CheckContext<'_>) -> bool {
+    let db = cx.db;
+    let package = package_of_decl(db, cx.decl);
+    package.name(db) == "main" && once(db, cx.decl, &package_decls(db, package), 3)
+}
+
+fn once(db: &dyn Db, decl: DeclId, all: &[DeclId], depth: u32) -> bool {
+    if decl.sort(db) != DeclSort::Func || decl.receiver(db).is_some() {
+        return false;
+    }
+    let name = decl.name(db);
+    if name == "main" || name == "init" {
+        return true;
+    }
+    let mut mentioned = false;
+    depth > 0
+        && all.iter().all(|&other| {
+            let tree = decl_tree(db, other);
+            let mut mentions = (tree.exprs.iter())
+                .filter(|(_, e)| matches!(&e.kind, ExprKind::Ident(n) if *n == name))
+                .map(|(_, e)| e.range)
+                .peekable();
+            if mentions.peek().is_none() {
+                return true;
+            }
+            mentioned = true;
+            let repeats = |range: TextRange| {
+                tree.exprs.iter().any(|(_, e)| {
+                    matches!(&e.kind, ExprKind::FuncLit(_)) && e.range.contains_range(range)
+                }) || tree.stmts.iter().any(|(_, s)| match &s.kind {
+                    StmtKind::For { body, .. } | StmtKind::Range { body, .. } => {
+                        body.range.contains_range(range)
+                    }
+                    StmtKind::Go(_) => s.range.contains_range(range),
+                    _ => false,
+                })
+            };
+            !mentions.any(repeats) && other != decl && once(db, other, all, depth - 1)
+        })
+        && mentioned
 }
 
 /// The graph of a declaration or of a function literal in it.

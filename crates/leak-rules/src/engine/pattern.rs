@@ -114,6 +114,14 @@ pub(crate) fn calls(f: &Function<'_>, package: &str, name: &str) -> Vec<ExprId> 
         .collect()
 }
 
+/// Whether a package-level function is called anywhere in the declaration.
+pub(crate) fn mentions_call(f: &Function<'_>, package: &str, name: &str) -> bool {
+    f.tree.exprs.iter().any(|(id, expr)| {
+        matches!(expr.kind, ExprKind::Call { .. })
+            && f.target(id).is_some_and(|t| t.is_func(package, name))
+    })
+}
+
 /// The innermost statement around an expression.
 pub(crate) fn statement_around(f: &Function<'_>, expr: ExprId) -> Option<StmtId> {
     let range = f.tree[expr].range;

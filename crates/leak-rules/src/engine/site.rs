@@ -124,6 +124,10 @@ pub enum FixKind {
     Writer,
     /// A releasing method that is no special case.
     Method(Method),
+    /// It is handed to a function of a package.
+    Passed(&'static Passed),
+    /// `{}.CloseIdleConnections()`; the value is the transport or the client that has it.
+    Transport,
     /// The finding is about a `defer` statement, not about a kind of thing.
     Defer,
 }
@@ -139,6 +143,19 @@ pub struct Method {
     pub variable: &'static str,
     /// A deferred call of it changes nothing else than that the leak is gone.
     pub safe: bool,
+}
+
+/// A release by a call such as `os.RemoveAll({})` or `os.Remove({}.Name())`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Passed {
+    /// Import path of the function's package.
+    pub package: &'static str,
+    /// The package's own name.
+    pub name: &'static str,
+    /// The function.
+    pub function: &'static str,
+    /// The method without arguments whose result is passed.
+    pub method: Option<&'static str>,
 }
 
 /// What went wrong.

@@ -22,7 +22,7 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
             fixes.extend(name_and_defer(cx));
         }
         FixKind::Ticker | FixKind::Timer => fixes.extend(hoist(cx)),
-        FixKind::SqlRow | FixKind::Defer => {}
+        FixKind::SqlRow | FixKind::Defer | FixKind::Passed(_) | FixKind::Transport => {}
         FixKind::SqlRows => {
             fixes.extend(exec_instead(cx));
             fixes.extend(name_and_close(cx));
@@ -45,6 +45,8 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::Ticker => "ticker",
         FixKind::Timer => "timer",
         FixKind::Method(method) => method.variable,
+        FixKind::Transport => "tr",
+        FixKind::Passed(_) => "temp",
     }
 }
 

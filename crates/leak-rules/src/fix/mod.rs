@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::types::{Basic, Ty, TyKind};
-use go_syntax::ast::{DeclKind, DeclTree, ExprId, ExprKind, File, Param, StmtId, StmtKind};
+use go_syntax::ast::{
+    DeclKind, DeclTree, ExprId, ExprKind, File, ImportAlias, Param, StmtId, StmtKind,
+};
 use go_syntax::{Name, TextRange, TextSize};
 use rustc_hash::FxHashSet;
 
@@ -102,6 +104,17 @@ impl<'a> Cx<'a> {
             return None;
         }
         builder.qualified(path, name, item)
+    }
+
+    /// The name under which the file has imported a package, where nothing in the declaration hides it.
+    fn imported(&self, path: &str, name: &str) -> Option<String> {
+        let import = self.ctx.file.imports.iter().find(|i| i.path == path)?;
+        let name = match import.alias {
+            ImportAlias::None => name,
+            ImportAlias::Named(alias) => alias.name.as_str(),
+            ImportAlias::Dot | ImportAlias::Blank => return None,
+        };
+        (!self.shadows(name)).then(|| name.to_owned())
     }
 
     fn builder(&self) -> EditBuilder<'a> {
@@ -266,7 +279,12 @@ impl<'a> Cx<'a> {
     /// Whether a goroutine started in the declaration uses the variable.
     fn used_by_goroutine(&self, local: LocalId) -> bool {
         self.tree().stmts.iter().any(|(_, stmt)| {
-            matches!(stmt.kind, StmtKind::Go(_)) && self.locals_in(stmt.range).contains(&local)
+            // A goroutine that declares the variable has it for itself.
+            matches!(stmt.kind, StmtKind::Go(_))
+                && !stmt
+                    .range
+                    .contains_range(self.facts().locals[local].ident.range)
+                && self.locals_in(stmt.range).contains(&local)
         })
     }
 

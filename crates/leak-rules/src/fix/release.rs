@@ -28,6 +28,19 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
             format!("{value}.{}({})", method.name, context_argument(cx)?)
         }
         FixKind::Method(method) => format!("{value}.{}()", method.name),
+        FixKind::Transport => {
+            let direct = cx.site.value.as_ref().is_some_and(|v| match v.fields[..] {
+                [] => true,
+                [only] => only == "Transport",
+                _ => false,
+            });
+            direct.then(|| format!("{value}.CloseIdleConnections()"))?
+        }
+        FixKind::Passed(passed) => {
+            let package = cx.imported(passed.package, passed.name)?;
+            let method = passed.method.map(|m| format!(".{m}()")).unwrap_or_default();
+            format!("{package}.{}({value}{method})", passed.function)
+        }
         FixKind::SqlRow | FixKind::Defer => return None,
     })
 }
@@ -162,6 +175,8 @@ fn defer_safety(cx: &Cx<'_>) -> Safety {
     match site.kind {
         // The reader at the other end may wait for the close, or die of it.
         FixKind::PipeRead | FixKind::PipeWrite => Safety::Unsafe,
+        // Somebody may want to look at it.
+        FixKind::Passed(passed) if passed.package == "os" => Safety::Unsafe,
         FixKind::Cancel | FixKind::CancelCause | FixKind::SignalStop
             if site.outlives || cx.keeps_other_results() =>
         {
@@ -199,6 +214,7 @@ fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) 
         Safety::Safe => "",
         Safety::Unsafe => match cx.site.kind {
             FixKind::PipeRead | FixKind::PipeWrite => " (ends the pipe for the other side)",
+            FixKind::Passed(_) => " (what it holds is gone then)",
             FixKind::File | FixKind::Ticker | FixKind::Timer => " (also if the call failed)",
             FixKind::Cancel | FixKind::CancelCause | FixKind::SignalStop => {
                 " (ends what still uses the context)"

@@ -12,6 +12,8 @@ use crate::engine::dispatch::Need;
 pub mod defer_before_error_check;
 pub mod defer_in_loop;
 pub mod dropped_cancel;
+pub mod per_call_client;
+pub mod per_call_http_transport;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unclosed_conn;
@@ -23,6 +25,8 @@ pub mod unclosed_sql_stmt;
 pub mod unclosed_writer;
 pub mod unfinished_sql_tx;
 pub mod unreleased_sql_conn;
+pub mod unremoved_temp;
+pub mod unstopped_signal_notify;
 pub mod unstopped_ticker;
 pub mod unstopped_timer;
 
@@ -105,10 +109,12 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 16] = [
+static DECLARED: [&Declared; 20] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
+    &per_call_client::RULE,
+    &per_call_http_transport::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unclosed_conn::RULE,
@@ -120,6 +126,8 @@ static DECLARED: [&Declared; 16] = [
     &unclosed_writer::RULE,
     &unfinished_sql_tx::RULE,
     &unreleased_sql_conn::RULE,
+    &unremoved_temp::RULE,
+    &unstopped_signal_notify::RULE,
     &unstopped_ticker::RULE,
     &unstopped_timer::RULE,
 ];
