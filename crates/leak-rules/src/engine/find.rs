@@ -2,27 +2,23 @@
 
 use std::borrow::Cow;
 
-use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
+use go_model::cfg::{BlockId, Cfg, Node, Terminator};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
-use go_model::summary::{ELEMENT, Fact, Slot};
-use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_model::summary::ELEMENT;
+use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::acquire::{Names, acquirers};
 use super::function::{Declaration, Depth, Function, Target};
-use super::interp::{Edge, Interp, Leak, Note, Obligation, Outcome, Place, Step};
+use super::interp::{Interp, Obligation, Outcome, Place};
 use super::kinds::{Acquirer, Extra, Kind};
-use super::outline::render;
 use super::site::{
     Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Trigger, Value,
 };
 use crate::Severity;
-use crate::check::{CheckContext, RawFinding, RawRelated};
-
-/// Steps of a path that are shown, beside its ends.
-const MAX_STEPS: usize = 5;
+use crate::check::{CheckContext, RawFinding};
 
 /// A leak that was found, before a rule puts it into words.
 pub(crate) struct Found<'a> {
@@ -768,7 +764,7 @@ fn finding(
         message,
         range,
         function: Some(f.name()),
-        related: steps(f, ob, leak, what.as_deref()),
+        related: super::story::steps(&found, leak, what.as_deref()),
         site: fixable.then(|| Box::new(site(f, cx, ob, out, trigger, stmt))),
     })
 }
@@ -788,7 +784,7 @@ pub(crate) fn place_text(facts: &Facts, place: &Place) -> String {
 }
 
 /// The simple statement that holds the acquiring call.
-fn statement_of(f: &Function<'_>, ob: &Obligation) -> Option<StmtId> {
+pub(crate) fn statement_of(f: &Function<'_>, ob: &Obligation) -> Option<StmtId> {
     match f.cfg[ob.block].nodes.get(ob.node) {
         Some(Node::Stmt(s) | Node::Defer(s)) => Some(*s),
         Some(_) => None,
@@ -796,203 +792,6 @@ fn statement_of(f: &Function<'_>, ob: &Obligation) -> Option<StmtId> {
             Terminator::Return(stmt) => stmt,
             _ => None,
         },
-    }
-}
-
-/// The path of a leak as related information.
-fn steps(f: &Function<'_>, ob: &Obligation, leak: &Leak, what: Option<&str>) -> Vec<RawRelated> {
-    let kind = ob.kind;
-    let fallback = format!("the {}", kind.noun);
-    let what = what.unwrap_or(&fallback);
-    let here = |message: String, range: TextRange| RawRelated {
-        message,
-        file: None,
-        range,
-    };
-    let mut steps = vec![here(
-        format!("{what} is {} here", kind.acquired),
-        f.tree[ob.call].range,
-    )];
-    let branches: Vec<RawRelated> = leak
-        .path
-        .iter()
-        .filter_map(|step| match step {
-            Step::Branch(edge) => branch(f, ob, *edge),
-            Step::Note(range, note) => Some((told(f, ob, note)?, *range)),
-        })
-        .map(|(message, range)| here(message, range))
-        .collect();
-    let skip = branches.len().saturating_sub(MAX_STEPS);
-    steps.extend(branches.into_iter().skip(skip));
-    let held = leak.held.as_ref().filter(|held| held.is_element());
-    let inside = held.map(|held| format!("what is in `{}`", f.facts.locals[held.local].ident.name));
-    let what = inside.as_deref().unwrap_or(what);
-    let message = match leak.point.kind {
-        LeakKind::Return => format!("returns without {} {what}", kind.releasing),
-        LeakKind::End => format!("the function ends without {} {what}", kind.releasing),
-        LeakKind::NextIteration => {
-            format!(
-                "goes on with the next iteration without {} {what}",
-                kind.releasing
-            )
-        }
-        LeakKind::Overwrite => format!(
-            "another value is assigned without {} {what}",
-            kind.releasing
-        ),
-        LeakKind::Panic => format!("panics without {} {what}", kind.releasing),
-    };
-    steps.push(here(message, leak.range));
-    steps
-}
-
-/// Something that happens on the way in words.
-fn told(f: &Function<'_>, ob: &Obligation, note: &Note) -> Option<String> {
-    match note {
-        Note::Collected(local) => {
-            let into = f.facts.locals[*local].ident.name;
-            Some(format!("it is put into `{into}`"))
-        }
-        Note::Guarded(error) => {
-            let error = f.facts.locals[*error].ident.name;
-            let released = ob.kind.released;
-            Some(format!(
-                "this defer has it {released} only if `{error}` is not nil"
-            ))
-        }
-        Note::Skipped { call, slot, fact } => {
-            let Slot::Param(index) = slot else {
-                return None;
-            };
-            let index = usize::from(*index);
-            let what = f.target(*call)?;
-            let param = match f.param_name(*call, index) {
-                Some(name) => format!("`{name}`"),
-                None => format!("argument {}", index + 1),
-            };
-            let fact = match fact {
-                Fact::True => "is true",
-                Fact::False => "is false",
-                Fact::Nil => "is nil",
-                Fact::NonNil => "is not nil",
-            };
-            let released = ob.kind.released;
-            Some(format!(
-                "in `{}` it is {released} only if {param} {fact}",
-                what.name
-            ))
-        }
-    }
-}
-
-/// A branch in words; `None` where it says no more than that the acquisition succeeded.
-fn branch(f: &Function<'_>, ob: &Obligation, edge: Edge) -> Option<(String, TextRange)> {
-    let tree = f.tree;
-    match edge {
-        Edge::Plain => None,
-        Edge::Cond(Cond::Expr(e), taken) => {
-            if says_success(f, ob, e, taken) {
-                return None;
-            }
-            Some((
-                format!("when `{}`", condition(tree, e, taken)),
-                tree[e].range,
-            ))
-        }
-        Edge::Cond(Cond::CaseEquals { tag, value }, taken) => Some((
-            format!(
-                "when `{} {} {}`",
-                render(tree, tag, 40),
-                if taken { "==" } else { "!=" },
-                render(tree, value, 40)
-            ),
-            tree[value].range,
-        )),
-        Edge::Cond(Cond::TypeCase { stmt, case }, taken) => {
-            let StmtKind::TypeSwitch { cases, .. } = &tree[stmt].kind else {
-                return None;
-            };
-            let case = cases.get(case as usize)?;
-            let range = case
-                .exprs
-                .first()
-                .map_or(f.head_range(stmt), |e| tree[*e].range);
-            taken.then(|| ("in this case".to_owned(), range))
-        }
-        Edge::Cond(Cond::RangeNext(stmt), taken) => Some((
-            if taken {
-                "in the loop".to_owned()
-            } else {
-                "behind the loop".to_owned()
-            },
-            f.head_range(stmt),
-        )),
-        Edge::Arm(stmt, arm) => {
-            let StmtKind::Select { cases } = &tree[stmt].kind else {
-                return None;
-            };
-            let case = cases.get(arm)?;
-            let range = match case.comm {
-                Some(comm) => tree[comm].range,
-                None => TextRange::at(
-                    case.range.start(),
-                    go_syntax::TextSize::from(7).min(case.range.len()),
-                ),
-            };
-            Some(("when this case is chosen".to_owned(), range))
-        }
-    }
-}
-
-/// `err != nil` not taken, right where the acquisition is checked.
-fn says_success(f: &Function<'_>, ob: &Obligation, cond: ExprId, taken: bool) -> bool {
-    let Some(stmt) = f.d.outline.cond_of(cond) else {
-        return false;
-    };
-    let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
-        return false;
-    };
-    let nil_if_true = match op {
-        BinaryOp::Eq => true,
-        BinaryOp::Ne => false,
-        _ => return false,
-    };
-    if !f.is_nil(*rhs) || nil_if_true != taken {
-        return false;
-    }
-    let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*lhs)) else {
-        return false;
-    };
-    let Some(acquire) = statement_of(f, ob) else {
-        return false;
-    };
-    f.facts.locals[*local].ty.is_error()
-        && (f.d.outline.next(acquire) == Some(stmt) || f.d.outline.init_of(acquire) == Some(stmt))
-}
-
-/// A condition as source text, negated if it does not hold.
-fn condition(tree: &DeclTree, cond: ExprId, holds: bool) -> String {
-    if holds {
-        return render(tree, cond, 80);
-    }
-    match &tree[tree.unparen(cond)].kind {
-        ExprKind::Binary { op, lhs, rhs } => {
-            let op = match op {
-                BinaryOp::Eq => "!=",
-                BinaryOp::Ne => "==",
-                BinaryOp::Lt => ">=",
-                BinaryOp::Le => ">",
-                BinaryOp::Gt => "<=",
-                BinaryOp::Ge => "<",
-                _ => return format!("!({})", render(tree, cond, 80)),
-            };
-            format!("{} {op} {}", render(tree, *lhs, 40), render(tree, *rhs, 40))
-        }
-        ExprKind::Unary {
-            op: UnaryOp::Not,
-            operand,
-        } => render(tree, *operand, 80),
-        _ => format!("!{}", render(tree, cond, 80)),
     }
 }
 
@@ -1294,7 +1093,7 @@ fn insert_point(
 }
 
 /// A `defer` of nothing but the release.
-fn is_plain_release(f: &Function<'_>, defer: StmtId, kind: &Kind) -> bool {
+pub(crate) fn is_plain_release(f: &Function<'_>, defer: StmtId, kind: &Kind) -> bool {
     let StmtKind::Defer(call) = f.tree[defer].kind else {
         return false;
     };

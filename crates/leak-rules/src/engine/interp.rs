@@ -302,6 +302,8 @@ pub(crate) enum Note {
     Collected(LocalId),
     /// A release is deferred that happens only if this error is not nil.
     Guarded(LocalId),
+    /// Something that uses the thing is released, which does not release the thing.
+    View(ExprId),
     /// The call would release the thing only if that held for an argument.
     Skipped {
         call: ExprId,
@@ -313,8 +315,12 @@ pub(crate) enum Note {
 /// A step on the way to a leak.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A branch was taken.
-    Branch(Edge),
+    /// A branch was taken, from one block to another.
+    Branch {
+        edge: Edge,
+        from: BlockId,
+        to: BlockId,
+    },
     /// Something happened there.
     Note(TextRange, Note),
 }
@@ -335,8 +341,14 @@ fn way(visits: &[Visit], index: usize, notes: &[(TextRange, Note)]) -> Vec<Step>
     let mut at = Some(index);
     while let Some(i) = at {
         let visit = &visits[i];
-        if visit.edge != Edge::Plain {
-            way.push(Step::Branch(visit.edge));
+        if visit.edge != Edge::Plain
+            && let Some(parent) = visit.parent
+        {
+            way.push(Step::Branch {
+                edge: visit.edge,
+                from: visits[parent].block,
+                to: visit.block,
+            });
         }
         way.extend(visit.notes.iter().rev().map(note));
         at = visit.parent;
@@ -374,10 +386,20 @@ pub(crate) struct Outcome {
     pub(crate) released: bool,
     /// It is handed on on some path.
     pub(crate) moved: bool,
+    /// Where it is released or handed on.
+    pub(crate) settled: Vec<BlockId>,
     /// It is put into a collection on some path.
     pub(crate) collected: bool,
     /// The search was given up.
     pub(crate) bounded: bool,
+}
+
+impl Outcome {
+    fn settle(&mut self, block: BlockId, absent: bool) {
+        if !absent && !self.settled.contains(&block) {
+            self.settled.push(block);
+        }
+    }
 }
 
 pub(crate) struct Interp<'a> {
@@ -487,6 +509,7 @@ impl<'a> Interp<'a> {
                 self.node(&mut state, *node, out);
                 if self.ev.settled() {
                     self.note(out);
+                    out.settle(block, self.ev.absent);
                     ended = true;
                     break;
                 }
@@ -554,7 +577,14 @@ impl<'a> Interp<'a> {
                 Terminator::Branch { cond, then, els } => {
                     for (to, taken) in [(*then, true), (*els, false)] {
                         let mut state = state.clone();
-                        if self.refine(&mut state, cond, taken, out) {
+                        let released = out.released;
+                        out.released = false;
+                        let goes_on = self.refine(&mut state, cond, taken, out);
+                        if out.released {
+                            out.settle(block, false);
+                        }
+                        out.released |= released;
+                        if goes_on {
                             next.push((to, state, Edge::Cond(*cond, taken)));
                         }
                     }
@@ -567,6 +597,9 @@ impl<'a> Interp<'a> {
                 Terminator::Return(stmt) => {
                     let path = way(&visits, index, &notes);
                     self.exit(&mut state, *stmt, path, out);
+                    if self.ev.settled() {
+                        out.settle(block, self.ev.absent);
+                    }
                 }
                 Terminator::NoReturn { .. } | Terminator::Stuck => {}
             }
@@ -579,7 +612,11 @@ impl<'a> Interp<'a> {
                     }
                     leak.path = way(&visits, index, &notes);
                     if edge != Edge::Plain {
-                        leak.path.push(Step::Branch(edge));
+                        leak.path.push(Step::Branch {
+                            edge,
+                            from: block,
+                            to,
+                        });
                     }
                     leak.held = holder(&before);
                     out.leaks.push(leak);
@@ -2265,6 +2302,9 @@ impl<'a> Interp<'a> {
                 self.apply(state, call, &summary.receiver, &rel, results);
             }
             return;
+        }
+        if receiver.is(Role::View) && kind.release.contains(&name.as_str()) {
+            self.ev.notes.push((f.tree[call].range, Note::View(call)));
         }
         if receiver.is(Role::Parent) && self.ob.parent_ends.contains(&name.as_str()) {
             self.ev.released = true;

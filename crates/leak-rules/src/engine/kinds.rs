@@ -337,7 +337,7 @@ const CANCEL_BASE: Kind = Kind {
     noun: "cancel function",
     released: "called",
     releasing: "calling",
-    acquired: "derived",
+    acquired: "made",
     release: &[],
     call: true,
     ..BASE

@@ -32,6 +32,7 @@ pub(crate) mod kinds;
 pub(crate) mod outline;
 pub(crate) mod pattern;
 pub mod site;
+pub(crate) mod story;
 
 pub use interp::bound_hits;
 
