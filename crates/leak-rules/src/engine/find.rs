@@ -315,6 +315,7 @@ fn obligation(
                 parent_ends = &["CloseWithError"];
             }
         }
+        Extra::Receiver if !is_own_command(f, call) => return None,
         Extra::Request if is_head(f, call) => return None,
         Extra::Argument if !is_own_secret(f, call, acquirer.result) => return None,
         Extra::Temp if !is_system_dir(f, first_arg(f, call)?) => return None,
@@ -375,6 +376,61 @@ fn argument(f: &Function<'_>, call: ExprId, index: usize) -> Option<ExprId> {
 
 fn first_arg(f: &Function<'_>, call: ExprId) -> Option<ExprId> {
     argument(f, call, 0)
+}
+
+/// Whether the receiver of `Start` is a command made in this function that nobody else has got to know before, and that is not
+/// meant to outlive this process.
+fn is_own_command(f: &Function<'_>, call: ExprId) -> bool {
+    let Some(place) = receiver(f, call).and_then(|cmd| f.place(cmd)) else {
+        return false;
+    };
+    if !own_local(f, &place) {
+        return false;
+    }
+    let made_here = f.d.values(place.local).iter().all(|value| {
+        let target = value.and_then(|value| f.target(f.tree.unparen(value)));
+        target.is_some_and(|t| {
+            t.is_func("os/exec", "Command") || t.is_func("os/exec", "CommandContext")
+        })
+    });
+    let before = f.tree[call].range.start();
+    made_here
+        && !f.tree.exprs.iter().any(|(_, e)| is_setsid(f, &e.kind))
+        && (f.d.mentions(place.local).iter())
+            .filter(|(_, at)| *at < before)
+            .all(|(mention, _)| is_only_used(f, *mention))
+}
+
+/// `Setsid: true` in a literal; assignments are selectors.
+fn is_setsid(f: &Function<'_>, expr: &ExprKind) -> bool {
+    let name = |name: &Name| name.as_str() == "Setsid";
+    match expr {
+        ExprKind::Selector { name: field, .. } => name(&field.name),
+        ExprKind::Composite { elements, .. } => elements.iter().any(|element| {
+            matches!(element.key.map(|key| &f.tree[f.tree.unparen(key)].kind),
+                Some(ExprKind::Ident(key)) if name(key))
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a mention of a variable is its declaration or reads or sets a field, calls a method that is no release, or gives it to a
+/// function that only uses it.
+fn is_only_used(f: &Function<'_>, mention: ExprId) -> bool {
+    let Some(parent) = f.d.parent(mention) else {
+        return enclosing_literal(f.tree, f.tree[mention].range) == f.literal;
+    };
+    match &f.tree[parent].kind {
+        ExprKind::Selector { name, .. } => {
+            enclosing_literal(f.tree, f.tree[mention].range) == f.literal
+                && !matches!(name.name.as_str(), "Wait" | "Process")
+        }
+        ExprKind::Call { args, .. } => args.iter().position(|a| *a == mention).is_some_and(|i| {
+            f.d.depth == Depth::Shallow
+                || f.summary(parent).is_some_and(|s| s.param(i).only_borrows())
+        }),
+        _ => false,
+    }
 }
 
 /// Whether what is written to an expression ends in memory or nowhere, also through other writers made in this declaration.
@@ -852,7 +908,8 @@ fn site(
             check: stmt.and_then(|s| error_check(f, s, local?)),
         }
     });
-    let insert = stmt.and_then(|s| insert_point(f, s, shape, a.kind, error.as_ref()));
+    let outside = a.extra == Extra::Receiver;
+    let insert = stmt.and_then(|s| insert_point(f, s, shape, a.kind, error.as_ref(), outside));
     let releases: FxHashSet<StmtId> = out
         .releases
         .iter()
@@ -1048,6 +1105,7 @@ fn insert_point(
     shape: AcquireShape,
     kind: &Kind,
     error: Option<&ErrorVar>,
+    outside: bool,
 ) -> Option<InsertPoint> {
     let outline = &f.d.outline;
     let in_list = outline.list_of(stmt).is_some() && outline.init_of(stmt).is_none();
@@ -1076,7 +1134,8 @@ fn insert_point(
         return Some(InsertPoint::After(check));
     };
     let leaves = |stmts: &[StmtId]| outline.leaves(stmts, &|call| no_return(f, call));
-    let init = matches!(shape, AcquireShape::Init(_));
+    // What an initialiser declares is gone behind the statement.
+    let init = matches!(shape, AcquireShape::Init(_)) && !outside;
     if nil_check(f, *cond, local)? {
         return Some(InsertPoint::BlockStart(then.range));
     }

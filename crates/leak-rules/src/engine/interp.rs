@@ -82,6 +82,12 @@ pub(crate) enum Role {
     Ctx,
     /// What ends the thing with itself.
     Parent,
+    /// It gives the next value of an iterator.
+    Next,
+    /// It is the other end of a pipe.
+    Peer,
+    /// It stands where something of the thing was, and is nothing of it.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -123,6 +129,8 @@ pub(crate) struct State {
     nils: Vec<(LocalId, bool)>,
     /// Deferred releases that happen only if this error is not nil.
     pending: Vec<LocalId>,
+    /// A goroutine has the other end.
+    peer_waits: bool,
 }
 
 impl State {
@@ -516,6 +524,10 @@ impl<'a> Interp<'a> {
                 out.released |= self.ev.guarded;
                 out.collected |= self.ev.collects();
                 notes.append(&mut self.ev.notes);
+                if (self.ev.lost || (again && out.discarded)) && self.is_harmless(&before) {
+                    ended = true;
+                    break;
+                }
                 if self.ev.lost || (again && out.discarded) {
                     let stmt = match node {
                         Node::Stmt(stmt) => Some(*stmt),
@@ -608,6 +620,11 @@ impl<'a> Interp<'a> {
                 if let Some(mut leak) = self.back_edge(block, to, &mut state, edge) {
                     if self.early_release(&mut state.clone(), None) {
                         out.moved = true;
+                        continue;
+                    }
+                    if self.is_harmless(&before)
+                        || self.ob.kind.on_success && self.fails(&before, &[])
+                    {
                         continue;
                     }
                     leak.path = way(&visits, index, &notes);
@@ -706,9 +723,9 @@ impl<'a> Interp<'a> {
         }
         if operands.is_empty() && stmt.is_some() {
             for mark in &state.marks {
-                if matches!(mark.role, Role::Thing | Role::View)
-                    && f.facts.locals[mark.place.local].kind == LocalKind::Result
-                {
+                let counts = matches!(mark.role, Role::Thing | Role::View)
+                    || mark.role == Role::Ctx && self.is_carried();
+                if counts && f.facts.locals[mark.place.local].kind == LocalKind::Result {
                     self.ev.moved = true;
                 }
             }
@@ -738,7 +755,7 @@ impl<'a> Interp<'a> {
             out.released = true;
             return;
         }
-        if self.ob.kind.on_success && self.fails(state, operands) {
+        if self.ob.kind.on_success && self.fails(state, operands) || self.is_harmless(state) {
             return;
         }
         let range = match stmt {
@@ -761,6 +778,11 @@ impl<'a> Interp<'a> {
         });
     }
 
+    /// Whether nobody is waiting for what is lost here.
+    fn is_harmless(&self, state: &State) -> bool {
+        matches!(self.ob.acquirer.extra, Extra::Peer(_)) && !state.peer_waits
+    }
+
     /// Whether the function may well have failed where it returns these operands: it gives an error that is not nil, or it went on
     /// with one.
     fn fails(&self, state: &State, operands: &[ExprId]) -> bool {
@@ -781,7 +803,7 @@ impl<'a> Interp<'a> {
             // Of a function that is not known to report on something nobody can say when it gives nil.
             ExprKind::Call { .. } => !f.target(error).is_some_and(|target| {
                 crate::edit::is_std(target.package.as_str())
-                    && !matches!(target.package.as_str(), "errors" | "fmt")
+                    && !matches!(target.package.as_str(), "errors" | "fmt" | "context")
             }),
             _ => true,
         }
@@ -922,7 +944,7 @@ impl<'a> Interp<'a> {
                 true
             }
             Imp::Drop => {
-                if self.drained(cond) {
+                if self.drained(cond) || self.ob.acquirer.extra == Extra::Pull {
                     out.released = true;
                 }
                 false
@@ -1399,7 +1421,7 @@ impl<'a> Interp<'a> {
                             if let Some(value) = spec.values.get(i) {
                                 self.remember(state, local, *value);
                             }
-                            if i == 1
+                            if i + 1 == spec.names.len()
                                 && let Some(imp) = comma_ok
                             {
                                 state.bools.push((local, imp));
@@ -1465,7 +1487,7 @@ impl<'a> Interp<'a> {
                 if let Some(imp) = bools.get(i).filter(|b| **b != NOTHING) {
                     state.bools.push((*local, *imp));
                 }
-                if i == 1
+                if i + 1 == lhs.len()
                     && let Some(imp) = comma_ok
                 {
                     state.bools.push((*local, imp));
@@ -1477,7 +1499,7 @@ impl<'a> Interp<'a> {
         }
     }
 
-    /// What the second value of `v, ok := x.(T)` says.
+    /// What the last value of `v, ok := x.(T)` or `v, ok := next()` says.
     fn comma_ok(
         &mut self,
         state: &mut State,
@@ -1485,7 +1507,14 @@ impl<'a> Interp<'a> {
         values: &[ExprId],
     ) -> Option<Implication> {
         let f = self.f;
-        if targets != 2 || values.len() != 1 {
+        if targets < 2 || values.len() != 1 {
+            return None;
+        }
+        if let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(values[0])].kind {
+            // After the last value there is nothing left to stop.
+            return (self.quiet(state, *func).is(Role::Next)).then_some((Imp::Keep, Imp::Drop));
+        }
+        if targets != 2 {
             return None;
         }
         let ExprKind::TypeAssert { base, .. } = &f.tree[f.tree.unparen(values[0])].kind else {
@@ -1549,6 +1578,13 @@ impl<'a> Interp<'a> {
                 let Some(place) = f.place(target) else {
                     return self.escape(state, &rel);
                 };
+                if let Some(handle) = self.ob.kind.handle
+                    && place.path.last().is_some_and(|last| *last == handle)
+                    && rel.is_none()
+                {
+                    state.mark(place, Role::Other);
+                    return;
+                }
                 if f.borrows_fields(*base) {
                     // A command or its attributes: they use the file, they do not own it.
                     return;
@@ -1746,12 +1782,22 @@ impl<'a> Interp<'a> {
         };
         for arg in args {
             let rel = self.eval(state, *arg);
+            state.peer_waits |= rel.is(Role::Peer);
             self.escape(state, &rel);
         }
         let func = f.tree.unparen(*func);
         if let Some(literal) = f.called_literal(call) {
+            state.peer_waits |= self.captures_peer(state, literal);
             if !self.captures(state, literal) {
                 return;
+            }
+            // A goroutine that waits for a process is as good as waiting.
+            if self.ob.kind.handle.is_some() {
+                let effect = self.literal(state, literal, &[]);
+                if effect.released && effect.guard.is_none() {
+                    self.ev.released = true;
+                    return;
+                }
             }
             // A goroutine that only waits on a ticker and that ends does not stop it.
             if self.ob.kind.channel.is_some() && f.can_return(literal) {
@@ -1763,6 +1809,7 @@ impl<'a> Interp<'a> {
             self.ev.moved = true;
         } else if let ExprKind::Selector { base, .. } = &f.tree[func].kind {
             let rel = self.eval(state, *base);
+            state.peer_waits |= rel.is(Role::Peer);
             self.escape(state, &rel);
             let rel = self.quiet(state, func);
             self.escape(state, &rel);
@@ -1772,13 +1819,23 @@ impl<'a> Interp<'a> {
         }
     }
 
+    fn captures_peer(&self, state: &State, literal: ExprId) -> bool {
+        let captures = (self.f.facts.literals.get(literal)).map_or(&[][..], |l| &l.captures[..]);
+        (state.marks.iter()).any(|m| m.role == Role::Peer && captures.contains(&m.place.local))
+    }
+
+    /// Whether the thing goes where its context goes.
+    fn is_carried(&self) -> bool {
+        matches!(self.ob.acquirer.extra, Extra::Carried(_))
+    }
+
     /// Whether a literal captures something that matters.
     fn captures(&self, state: &State, literal: ExprId) -> bool {
         let Some(facts) = self.f.facts.literals.get(literal) else {
             return true;
         };
         state.marks.iter().any(|m| {
-            matches!(m.role, Role::Thing | Role::View | Role::Parent)
+            matches!(m.role, Role::Thing | Role::View | Role::Parent | Role::Next)
                 && facts.captures.contains(&m.place.local)
         }) || facts.captures.iter().any(|c| {
             self.f
@@ -1790,7 +1847,7 @@ impl<'a> Interp<'a> {
     fn captures_direct(&self, state: &State, literal: ExprId) -> bool {
         self.f.facts.literals.get(literal).is_none_or(|facts| {
             state.marks.iter().any(|m| {
-                matches!(m.role, Role::Thing | Role::View | Role::Parent)
+                matches!(m.role, Role::Thing | Role::View | Role::Parent | Role::Next)
                     && facts.captures.contains(&m.place.local)
             })
         })
@@ -1817,7 +1874,12 @@ impl<'a> Interp<'a> {
 
     /// The thing goes where it cannot be followed.
     fn escape(&mut self, state: &State, rel: &Rel) {
-        if rel.has(Role::Thing) || rel.has(Role::View) || rel.has(Role::Parent) || rel.releaser {
+        let moves = |role: &Role| match role {
+            Role::Thing | Role::View | Role::Parent | Role::Next => true,
+            Role::Ctx => self.is_carried(),
+            Role::Err | Role::Peer | Role::Other => false,
+        };
+        if rel.at.iter().any(|(_, role)| moves(role)) || rel.releaser {
             self.ev.moved = true;
         }
         if let Some(literal) = rel.closure
@@ -1967,6 +2029,11 @@ impl<'a> Interp<'a> {
             return self.method_value(rel, name);
         }
         let mut out = Rel::default();
+        let replaced =
+            |(path, role): &(Vec<Name>, Role)| *role == Role::Other && path[..] == [name];
+        if rel.at.iter().any(replaced) {
+            return Rel::of(Vec::new(), Role::Other);
+        }
         for (path, role) in &rel.at {
             // Through embedded fields too: `w.Body` of `struct { *http.Response }`.
             if let Some(i) = path.iter().position(|p| *p == name) {
@@ -1974,6 +2041,8 @@ impl<'a> Interp<'a> {
             } else if path.is_empty() && *role == Role::Thing {
                 if self.ob.kind.channel.is_some_and(|c| name == c) {
                     out.at.push((Vec::new(), Role::View));
+                } else if self.ob.kind.handle.is_some_and(|h| name == h) {
+                    out.at.push((Vec::new(), Role::Thing));
                 } else if self.ob.kind.error_field.is_some_and(|e| name == e) {
                     out.at.push((Vec::new(), Role::Err));
                 } else if self.ob.kind.release.contains(&name.as_str()) {
@@ -1995,8 +2064,10 @@ impl<'a> Interp<'a> {
         if rel.has(Role::Thing) || rel.has(Role::View) {
             out.at.push((Vec::new(), Role::View));
         }
-        if rel.has(Role::Parent) {
-            out.at.push((Vec::new(), Role::Parent));
+        for role in [Role::Parent, Role::Peer] {
+            if rel.has(role) {
+                out.at.push((Vec::new(), role));
+            }
         }
         out
     }
@@ -2011,6 +2082,7 @@ impl<'a> Interp<'a> {
         if let ExprKind::Call { func, .. } = &f.tree[channel].kind
             && let ExprKind::Selector { base, name } = &f.tree[f.tree.unparen(*func)].kind
             && name.name == "Done"
+            && self.ob.kind.call
             && self.quiet(state, *base).is(Role::Ctx)
         {
             self.ev.released = true;
@@ -2095,6 +2167,12 @@ impl<'a> Interp<'a> {
         }
         let rels = self.args(state, call);
         if self.acquiring && call == self.ob.call {
+            if self.ob.acquirer.extra == Extra::Receiver
+                && let ExprKind::Selector { base, .. } = &f.tree[func].kind
+                && let Some(place) = f.place(*base)
+            {
+                state.mark(place, Role::Thing);
+            }
             return self.acquire(state, args);
         }
         if self.literals.is_empty() {
@@ -2225,8 +2303,15 @@ impl<'a> Interp<'a> {
         if let Some(error) = a.error {
             results[error] = Rel::of(Vec::new(), Role::Err);
         }
-        if matches!(a.extra, Extra::Derives | Extra::DerivesCancel) {
-            results[0] = Rel::of(Vec::new(), Role::Ctx);
+        let beside = match a.extra {
+            Extra::Derives | Extra::DerivesCancel => Some((0, Role::Ctx)),
+            Extra::Carried(index) => Some((index, Role::Ctx)),
+            Extra::Pull => Some((0, Role::Next)),
+            Extra::Peer(index) => Some((index, Role::Peer)),
+            _ => None,
+        };
+        if let Some((index, role)) = beside {
+            put(&mut results, index, Rel::of(Vec::new(), role));
         }
         results
     }
@@ -2291,6 +2376,10 @@ impl<'a> Interp<'a> {
             if kind.fluent && f.is_own_type(call, self.ob.call) {
                 put(results, 0, Rel::of(Vec::new(), Role::View));
             }
+            if kind.key == "io-pipe-write" && name == "Write" {
+                // It fails only once the other end is closed.
+                put(results, 1, Rel::of(Vec::new(), Role::Err));
+            }
             if kind.complete && f.same_package(call, self.ob.call) {
                 return;
             }
@@ -2309,6 +2398,16 @@ impl<'a> Interp<'a> {
         if receiver.is(Role::Parent) && self.ob.parent_ends.contains(&name.as_str()) {
             self.ev.released = true;
             self.ev.release_at.push(f.tree[call].range);
+            return;
+        }
+        if receiver.is(Role::Peer) && kind.release.contains(&name.as_str()) {
+            // Whoever waits at this end is told that there is no other one.
+            self.ev.released = true;
+            return;
+        }
+        if receiver.is(Role::View) && kind.key == "io-pipe-read" {
+            // It may have been read to its end.
+            self.ev.moved = true;
             return;
         }
         if receiver.is(Role::Err) && name == "Error" {
@@ -2401,7 +2500,30 @@ impl<'a> Interp<'a> {
                 return;
             }
         }
+        if let Some(target) = target
+            && rel.is(Role::Ctx)
+            && target.ty.is_none()
+            && (kind.from_context.iter())
+                .any(|(package, name)| target.package == *package && target.name == *name)
+        {
+            put(results, 0, Rel::of(Vec::new(), Role::Thing));
+            return;
+        }
         let effect = summary.map_or(ParamEffect::UNKNOWN, |s| s.param(index));
+        if kind.key == "io-pipe-read" && rel.is(Role::Thing) && effect.flows.is_empty() {
+            // It may have been read to its end.
+            self.ev.moved = true;
+            return;
+        }
+        if kind.key == "io-pipe-write"
+            && rel.is(Role::Thing)
+            && target.is_some_and(|t| {
+                t.is_func("io", "WriteString")
+                    || t.package == "fmt" && t.name.as_str().starts_with("Fprint")
+            })
+        {
+            put(results, 1, Rel::of(Vec::new(), Role::Err));
+        }
         if f.is_variadic(call, index) {
             // A function whose body was read sees a slice.
             let rel = rel.clone().prefixed(Name::new(ELEMENT));
@@ -2428,6 +2550,8 @@ impl<'a> Interp<'a> {
                     self.ev.released |= inner.released;
                     self.ev.moved |= inner.moved;
                 }
+                // Nobody calls it.
+                None if effect.fate == Fate::Borrowed && f.has_body(call) => {}
                 _ => self.ev.moved = true,
             }
         }
@@ -2436,7 +2560,14 @@ impl<'a> Interp<'a> {
         }
         for (path, role) in &rel.at {
             match role {
-                Role::Err | Role::Ctx => {}
+                Role::Err | Role::Ctx | Role::Other => {}
+                // Whoever gets it may read the rest.
+                Role::Next => self.ev.moved = true,
+                Role::Peer => {
+                    if effect.fate != Fate::Borrowed {
+                        self.ev.moved = true;
+                    }
+                }
                 Role::Parent => {
                     let ends = |how: &How| match how {
                         How::Method(m) => self.ob.parent_ends.contains(&m.as_str()),

@@ -59,6 +59,10 @@ pub(crate) struct Kind {
     pub(crate) fluent: bool,
     /// It is owed only where the function succeeds: after a failure nobody uses what was made.
     pub(crate) on_success: bool,
+    /// A field that stands for the thing as well (`Process` of a command).
+    pub(crate) handle: Option<&'static str>,
+    /// Package-level functions that give the thing back from a context that carries it.
+    pub(crate) from_context: &'static [(&'static str, &'static str)],
 }
 
 /// Whether what is made from a thing holds on to it, so that what happens to it may happen to the thing.
@@ -96,6 +100,8 @@ pub(crate) const BASE: Kind = Kind {
     error_field: None,
     fluent: false,
     on_success: false,
+    handle: None,
+    from_context: &[],
 };
 
 /// A method without arguments that does nothing when it is called once more.
@@ -104,7 +110,7 @@ pub(crate) const fn method(name: &'static str, variable: &'static str) -> FixKin
         name,
         context: false,
         variable,
-        safe: true,
+        note: "",
     })
 }
 
@@ -114,7 +120,7 @@ const fn with_context(name: &'static str, variable: &'static str) -> FixKind {
         name,
         context: true,
         variable,
-        safe: false,
+        note: "needs a context that is still alive",
     })
 }
 
@@ -322,6 +328,90 @@ pub(crate) static WRITER: Kind = Kind {
     ..BASE
 };
 
+pub(crate) static SPAN: Kind = SPAN_BASE;
+
+const SPAN_BASE: Kind = Kind {
+    key: "span",
+    rule: "unended-span",
+    fix: method("End", "span"),
+    noun: "span",
+    released: "ended",
+    releasing: "ending",
+    acquired: "started",
+    release: &["End"],
+    // What was not ended is not exported.
+    ends_with_process: false,
+    complete: true,
+    from_context: &[
+        ("go.opentelemetry.io/otel/trace", "SpanFromContext"),
+        ("go.opencensus.io/trace", "FromContext"),
+        ("github.com/opentracing/opentracing-go", "SpanFromContext"),
+        ("github.com/getsentry/sentry-go", "SpanFromContext"),
+    ],
+    ..BASE
+};
+
+/// Spans of tracers in which they are finished, not ended.
+pub(crate) static FINISHED_SPAN: Kind = Kind {
+    key: "finished-span",
+    fix: method("Finish", "span"),
+    released: "finished",
+    releasing: "finishing",
+    release: &["Finish", "FinishWithOptions"],
+    ..SPAN_BASE
+};
+
+pub(crate) static ITER_STOP: Kind = Kind {
+    key: "iter-stop",
+    rule: "unstopped-iterator",
+    fix: FixKind::SignalStop,
+    noun: "stop function",
+    acquired: "made",
+    ..CANCEL_BASE
+};
+
+pub(crate) static PROCESS: Kind = Kind {
+    key: "process",
+    rule: "unwaited-process",
+    fix: FixKind::Method(Method {
+        name: "Wait",
+        context: false,
+        variable: "cmd",
+        note: "the function waits for the process to end",
+    }),
+    noun: "process",
+    released: "waited for",
+    releasing: "waiting for",
+    acquired: "started",
+    release: &["Wait", "Release"],
+    complete: true,
+    handle: Some("Process"),
+    ..BASE
+};
+
+pub(crate) static IO_PIPE_READ: Kind = Kind {
+    key: "io-pipe-read",
+    noun: "reading end of the pipe",
+    // Read to its end it has been closed on the other side.
+    released_by: &[("io", "ReadAll", 0), ("io/ioutil", "ReadAll", 0)],
+    ..IO_PIPE_BASE
+};
+
+pub(crate) static IO_PIPE_WRITE: Kind = Kind {
+    key: "io-pipe-write",
+    noun: "writing end of the pipe",
+    ..IO_PIPE_BASE
+};
+
+const IO_PIPE_BASE: Kind = Kind {
+    rule: "unclosed-pipe",
+    fix: FixKind::IoPipe,
+    acquired: "made",
+    release: &["CloseWithError", "Close"],
+    complete: true,
+    ..BASE
+};
+
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
 pub(crate) static CANCEL_CAUSE: Kind = Kind {
@@ -505,6 +595,12 @@ static KINDS: &[&Kind] = &[
     &WEBSOCKET,
     &LISTENER,
     &WRITER,
+    &SPAN,
+    &FINISHED_SPAN,
+    &ITER_STOP,
+    &PROCESS,
+    &IO_PIPE_READ,
+    &IO_PIPE_WRITE,
     &CANCEL,
     &CANCEL_CAUSE,
     &SIGNAL_STOP,
@@ -562,6 +658,14 @@ pub(crate) enum Extra {
     Request,
     /// This argument is what the writer writes to.
     Sink(usize),
+    /// This result is a context that carries the thing.
+    Carried(usize),
+    /// Result 0 gives the next value, and whether there was one: after the last one nothing is left to stop.
+    Pull,
+    /// This result is the other end; only one that a goroutine has makes a leak of this one.
+    Peer(usize),
+    /// The thing is the receiver of the call.
+    Receiver,
     /// Argument 1 holds the flags of `os.OpenFile`.
     OpenFlags,
     /// The thing is not a result but this argument.
@@ -666,6 +770,12 @@ impl Table {
                 "derives-cancel" => Extra::DerivesCancel,
                 "notify" => Extra::Notify,
                 "request" => Extra::Request,
+                "carried-0" => Extra::Carried(0),
+                "carried-1" => Extra::Carried(1),
+                "pull" => Extra::Pull,
+                "peer-0" => Extra::Peer(0),
+                "peer-1" => Extra::Peer(1),
+                "receiver" => Extra::Receiver,
                 "sink" => Extra::Sink(0),
                 "sink-1" => Extra::Sink(1),
                 "argument" => Extra::Argument,
@@ -692,7 +802,8 @@ impl Table {
         acquirer: Acquirer,
     ) -> Result<(), String> {
         let named = self.names.entry(Name::new(name)).or_default();
-        named.single |= acquirer.error.is_none() && acquirer.result == 0;
+        named.single |=
+            (acquirer.error.is_none() && acquirer.result == 0) || acquirer.extra == Extra::Receiver;
         if !named.rules.contains(&acquirer.kind.rule) {
             named.rules.push(acquirer.kind.rule);
         }

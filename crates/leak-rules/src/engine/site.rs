@@ -114,7 +114,7 @@ pub enum FixKind {
     Cancel,
     /// `{}(nil)`.
     CancelCause,
-    /// `{}()`, the stop function of `signal.NotifyContext`.
+    /// `{}()`, the stop function of `signal.NotifyContext` or `iter.Pull`.
     SignalStop,
     /// `{}.Stop()`.
     Ticker,
@@ -122,6 +122,8 @@ pub enum FixKind {
     Timer,
     /// `{}.Close()`, which writes what is left to what lies below: its error counts, and it has to come before the bytes are used.
     Writer,
+    /// `{}.CloseWithError(err)` or `{}.Close()`, an end of an `io.Pipe` whose other end a goroutine has.
+    IoPipe,
     /// A releasing method that is no special case.
     Method(Method),
     /// It is handed to a function of a package.
@@ -141,8 +143,8 @@ pub struct Method {
     pub context: bool,
     /// The usual name of a variable for the thing.
     pub variable: &'static str,
-    /// A deferred call of it changes nothing else than that the leak is gone.
-    pub safe: bool,
+    /// What a deferred call of it changes besides, for titles; empty if nothing but that the leak is gone.
+    pub note: &'static str,
 }
 
 /// A release by a call such as `os.RemoveAll({})` or `os.Remove({}.Name())`.

@@ -27,6 +27,9 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
             fixes.extend(exec_instead(cx));
             fixes.extend(name_and_close(cx));
         }
+        FixKind::Method(_) if cx.site.acquire.error_result.is_none() => {
+            fixes.extend(name_and_defer(cx));
+        }
         _ => fixes.extend(name_and_close(cx)),
     }
     fixes
@@ -37,7 +40,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::HttpBody => "resp",
         FixKind::Body => "body",
         FixKind::File | FixKind::Defer => "f",
-        FixKind::PipeRead => "r",
+        FixKind::PipeRead | FixKind::IoPipe => "r",
         FixKind::PipeWrite | FixKind::Writer => "w",
         FixKind::SqlRows | FixKind::SqlRow => "rows",
         FixKind::Cancel | FixKind::CancelCause => "cancel",
@@ -147,6 +150,9 @@ fn name_and_defer(cx: &Cx<'_>) -> Option<Fix> {
     let mut builder = cx.builder();
     builder.replace(range, name.clone());
     if !defines {
+        if matches!(site.kind, FixKind::Method(_)) {
+            return None;
+        }
         let ty = if site.kind == FixKind::CancelCause {
             "func(error)"
         } else {

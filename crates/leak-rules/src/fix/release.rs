@@ -18,7 +18,8 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
         | FixKind::PipeRead
         | FixKind::PipeWrite
         | FixKind::SqlRows
-        | FixKind::Writer => {
+        | FixKind::Writer
+        | FixKind::IoPipe => {
             format!("{value}.Close()")
         }
         FixKind::Cancel | FixKind::SignalStop => format!("{value}()"),
@@ -136,6 +137,10 @@ pub(super) struct Inserted {
 /// Whether an unconditional `defer` behind the acquisition is right.
 fn may_defer(cx: &Cx<'_>) -> bool {
     let site = cx.site;
+    // The other side goes by when the pipe ends, and by why.
+    if site.kind == FixKind::IoPipe {
+        return false;
+    }
     let captured = site
         .value
         .as_ref()
@@ -186,7 +191,8 @@ fn defer_safety(cx: &Cx<'_>) -> Safety {
         FixKind::HttpBody | FixKind::Body | FixKind::SqlRows | FixKind::Method(_) if unchecked => {
             Safety::Unsafe
         }
-        FixKind::Method(method) if !method.safe => Safety::Unsafe,
+        FixKind::Method(method) if !method.note.is_empty() => Safety::Unsafe,
+        FixKind::IoPipe => Safety::Unsafe,
         _ => Safety::Safe,
     }
 }
@@ -219,7 +225,9 @@ fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) 
             FixKind::Cancel | FixKind::CancelCause | FixKind::SignalStop => {
                 " (ends what still uses the context)"
             }
-            FixKind::Method(method) if method.context => " (needs a context that is still alive)",
+            FixKind::Method(method) if !method.note.is_empty() => {
+                return builder.fix(format!("defer `{release}` ({})", method.note), safety);
+            }
             _ => " (panics if the call failed)",
         },
     };
@@ -540,6 +548,24 @@ fn started_before_a_leak(cx: &Cx<'_>, value: &Value) -> bool {
     })
 }
 
+/// The release of an end of a pipe before a return tells the other side the error that is returned.
+fn with_error(cx: &Cx<'_>, exit: StmtId, release: &str) -> String {
+    let error = match &cx.tree()[exit].kind {
+        StmtKind::Return(values) if cx.site.kind == FixKind::IoPipe => values
+            .last()
+            .and_then(|last| cx.local_of(*last))
+            .filter(|local| cx.facts().locals[*local].ty.is_error()),
+        _ => None,
+    };
+    match (error, &cx.site.value) {
+        (Some(error), Some(value)) => {
+            let error = cx.facts().locals[error].ident.name;
+            format!("{}.CloseWithError({error})", value.text)
+        }
+        _ => release.to_owned(),
+    }
+}
+
 /// A release before each statement that loses the thing.
 fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
     let site = cx.site;
@@ -548,7 +574,7 @@ fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
     if site.leaks.is_empty()
         || site.second_release_harmful
         || cx.has_goto()
-        || started_before_a_leak(cx, value)
+        || site.kind != FixKind::IoPipe && started_before_a_leak(cx, value)
     {
         return None;
     }
@@ -604,7 +630,8 @@ fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
                 {
                     return None;
                 }
-                builder.insert_before(cx.stmt_range(stmt), release)?;
+                let release = with_error(cx, stmt, release);
+                builder.insert_before(cx.stmt_range(stmt), &release)?;
                 done.push(stmt);
             }
             (LeakKind::End | LeakKind::NextIteration, _) => {

@@ -20,15 +20,19 @@ pub mod unclosed_conn;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
 pub mod unclosed_listener;
+pub mod unclosed_pipe;
 pub mod unclosed_sql_rows;
 pub mod unclosed_sql_stmt;
 pub mod unclosed_writer;
+pub mod unended_span;
 pub mod unfinished_sql_tx;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
+pub mod unstopped_iterator;
 pub mod unstopped_signal_notify;
 pub mod unstopped_ticker;
 pub mod unstopped_timer;
+pub mod unwaited_process;
 
 /// The headings that every rule's documentation has, in this order.
 pub const HEADINGS: [&str; 7] = [
@@ -109,7 +113,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 20] = [
+static DECLARED: [&Declared; 24] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
@@ -121,15 +125,19 @@ static DECLARED: [&Declared; 20] = [
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,
     &unclosed_listener::RULE,
+    &unclosed_pipe::RULE,
     &unclosed_sql_rows::RULE,
     &unclosed_sql_stmt::RULE,
     &unclosed_writer::RULE,
+    &unended_span::RULE,
     &unfinished_sql_tx::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,
+    &unstopped_iterator::RULE,
     &unstopped_signal_notify::RULE,
     &unstopped_ticker::RULE,
     &unstopped_timer::RULE,
+    &unwaited_process::RULE,
 ];
 
 static RULES: LazyLock<Vec<RuleMeta>> = LazyLock::new(|| {
