@@ -478,6 +478,72 @@ pub fn scan_header(text: &str) -> Header<'_> {
     }
 }
 
+/// The paths of a file's imports, read without parsing it. `None` where there may be others that only a parser finds: the file is
+/// broken.
+pub fn scan_imports(text: &str) -> Option<Vec<&str>> {
+    let mut found = Vec::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut in_clause = false;
+    let mut in_group = false;
+    let mut seen_package = false;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\r', '\n', ';']);
+        if let Some(comment) = rest.strip_prefix("//") {
+            rest = &comment[memchr_newline(comment)..];
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = &comment[comment.find("*/")? + 2..];
+        } else if let Some(quoted) = rest.strip_prefix(['"', '`']).filter(|_| in_clause) {
+            let quote = rest.chars().next()?;
+            let end = quoted.find(quote)?;
+            if quoted[..end].contains(['\n', '\\']) {
+                return None;
+            }
+            found.push(&quoted[..end]);
+            rest = &quoted[end + 1..];
+            in_clause = in_group;
+        } else if let Some(inside) = rest.strip_prefix('(').filter(|_| in_clause && !in_group) {
+            in_group = true;
+            rest = inside;
+        } else if let Some(behind) = rest.strip_prefix(')').filter(|_| in_group) {
+            (in_group, in_clause) = (false, false);
+            rest = behind;
+        } else if let Some(behind) = rest.strip_prefix('.').filter(|_| in_clause) {
+            rest = behind;
+        } else {
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
+            let (word, behind) = rest.split_at(end);
+            match word {
+                // The alias of an import, or the package's name.
+                _ if in_clause && !word.is_empty() => {}
+                "package" if !seen_package => {
+                    seen_package = true;
+                    rest = behind.trim_start();
+                    while let Some(comment) = rest.strip_prefix("/*") {
+                        rest = comment[comment.find("*/")? + 2..].trim_start();
+                    }
+                    rest = rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+                    continue;
+                }
+                "import" if seen_package => in_clause = true,
+                // The first declaration, or the end.
+                "var" | "const" | "type" | "func" | "" if !in_clause => {
+                    let again = behind.match_indices("import").any(|(at, _)| {
+                        behind[..at]
+                            .trim_end_matches([' ', '\t'])
+                            .ends_with(['\n', ';'])
+                    });
+                    let whole = !word.is_empty() || rest.is_empty();
+                    return (!again && whole).then_some(found);
+                }
+                _ => return None,
+            }
+            rest = behind;
+        }
+    }
+}
+
 fn memchr_newline(text: &str) -> usize {
     text.bytes().position(|b| b == b'\n').unwrap_or(text.len())
 }
@@ -485,6 +551,30 @@ fn memchr_newline(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn imports_are_found_without_a_parser() {
+        let some = |text: &str| scan_imports(text).map(|list| list.join(" "));
+        assert_eq!(
+            some(
+                "// import \"x\"\npackage /* p */ a // b\n\nimport \"fmt\"; import `os`\n/*\n#include <x>\n*/\nimport \"C\"\nimport (\n\t. \"a.b/c\"\n\t_ \"d\" // why\n\tx \"e\"\n\ty \"f\")\n\nfunc f() {}\n"
+            ),
+            Some("fmt os C a.b/c d e f".to_owned())
+        );
+        assert_eq!(some("package a\n"), Some(String::new()));
+        assert_eq!(some(""), Some(String::new()));
+        assert_eq!(
+            some("\u{feff}package a;import\"x\";var y = 1"),
+            Some("x".to_owned())
+        );
+        // What a parser may take for an import all the same.
+        assert_eq!(some("package a\nfunc f() {}\nimport \"x\"\n"), None);
+        assert_eq!(some("package a\nimport (\"x\"\nfunc f() {\n"), None);
+        assert_eq!(some("package a\nimport \"x\n"), None);
+        assert_eq!(some("pakcage a\nimport \"x\"\n"), None);
+        assert_eq!(some("package a\n/* import"), None);
+        assert_eq!(some("package a\n} import \"x\""), None);
+    }
 
     fn linux() -> Context {
         Context {

@@ -316,6 +316,31 @@ fn roots(db: &dyn Db, module: SourceFile) -> Arc<Roots> {
     Arc::new(out)
 }
 
+/// Stands for everything that decides what the imports of a module mean: its `go.mod`, its `go.work`, whether there is a `vendor`, and
+/// which of its requirements are in the module cache.
+#[salsa::tracked(returns(copy))]
+pub fn module_state(db: &dyn Db, module: SourceFile) -> u64 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let path = module.path(db);
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let work = nearest_go_work(db, directory(db, base));
+    for file in [Some(module), work].into_iter().flatten() {
+        hasher.update(file.path(db).as_os_str().as_encoded_bytes());
+        hasher.update(file.text(db).as_bytes());
+    }
+    let roots = roots(db, module);
+    for vendor in &roots.vendor {
+        hasher.update(vendor.as_os_str().as_encoded_bytes());
+    }
+    for (path, dir) in cached_requirements(db, module) {
+        let there = directory(db, &dir).listing(db).is_some();
+        hasher.update(path.as_str().as_bytes());
+        hasher.update(dir.as_os_str().as_encoded_bytes());
+        hasher.update(&[u8::from(there), b'\n']);
+    }
+    hasher.digest()
+}
+
 /// Where the requirements of a module lie in the module cache, with their paths; whether they are there or not.
 pub(crate) fn cached_requirements(db: &dyn Db, module: SourceFile) -> Vec<(Name, PathBuf)> {
     let roots = roots(db, module);

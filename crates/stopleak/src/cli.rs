@@ -35,6 +35,8 @@ pub enum Command {
     Rule(RuleArgs),
     /// Show or verify the configuration.
     Config(ConfigArgs),
+    /// Show or empty the cache.
+    Cache(CacheArgs),
     /// Print the version.
     Version(VersionArgs),
     /// Print a completion script for a shell.
@@ -154,6 +156,9 @@ pub struct CheckArgs {
     #[arg(long, conflicts_with = "config", help_heading = "Configuration")]
     pub isolated: bool,
 
+    /// Neither read nor write the cache.
+    #[arg(long)]
+    pub no_cache: bool,
     /// Number of threads. 0: as many as there are cores.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
@@ -216,6 +221,23 @@ pub enum ConfigCommand {
     },
     /// Print the JSON schema of stopleak.toml.
     Schema,
+}
+
+/// Arguments of `cache`.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands below `cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Print the folder of the cache. STOPLEAK_CACHE_DIR sets another one.
+    Dir,
+    /// Remove everything in it.
+    Clean,
 }
 
 /// Arguments of `version`.

@@ -1,5 +1,6 @@
 //! Finds leaks in Go code while it is typed, and fixes them.
 
+mod cache;
 mod cli;
 mod command;
 mod exit;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Check(args) => command::check::run(args),
         Command::Rule(args) => command::rule::run(&args),
         Command::Config(args) => command::config::run(&args.command),
+        Command::Cache(args) => command::cache::run(&args),
         Command::Version(args) => command::version::run(&args),
         Command::Completions(args) => command::completions::run(&args),
     };

@@ -50,6 +50,10 @@ fn command(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_remove("CLICOLOR_FORCE")
+        .env(
+            "STOPLEAK_CACHE_DIR",
+            concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
+        )
         .stdin(Stdio::null());
     command
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use go_model::db::{BuildConfig, Database, SourceFile, normalize, parse_result, source_file};
+use go_model::disk::DiskCache;
 use go_model::told::ToldTables;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,7 +17,9 @@ use leak_rules::suppress::apply_suppressions;
 use leak_rules::{Diagnostic, Severity};
 use rayon::prelude::*;
 use stopleak_config::{Config, Discovery, LoadError, Settings};
+use xxhash_rust::xxh3::xxh3_128;
 
+use crate::cache::{self, Subject};
 use crate::cli::{CheckArgs, Format};
 use crate::exit::{Failure, Outcome, Status};
 use crate::files::{self, Found};
@@ -58,6 +61,8 @@ struct Run<'a> {
     base: PathBuf,
     resolver: Resolver,
     exclude: Gitignore,
+    /// The cache, with what stands for this program; none with `--no-cache`.
+    cache: Option<(DiskCache, String)>,
 }
 
 /// What became of one file.
@@ -69,6 +74,22 @@ struct One {
     suppressed: usize,
     skipped: Option<String>,
     failed: Option<String>,
+    /// Where it comes from; `None` if it was not checked to its end.
+    source: Option<cache::Source>,
+}
+
+impl From<cache::Known> for One {
+    fn from(known: cache::Known) -> Self {
+        Self {
+            findings: known.findings,
+            text: known.text,
+            others: known.others,
+            suppressed: known.suppressed,
+            skipped: known.skipped,
+            failed: None,
+            source: Some(cache::Source::Known),
+        }
+    }
 }
 
 /// A file with what holds for it.
@@ -76,6 +97,32 @@ struct Job {
     path: PathBuf,
     named: bool,
     settings: Arc<Settings>,
+}
+
+impl Job {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            path: &self.path,
+            named: self.named,
+        }
+    }
+}
+
+impl One {
+    /// What is kept of it in the cache.
+    fn entry(&self, job: &Job) -> cache::Entry {
+        let source = match self.source {
+            Some(source) if self.failed.is_none() => source,
+            _ => cache::Source::Lost,
+        };
+        cache::Entry::new(
+            &job.subject(),
+            source,
+            &self.findings,
+            self.suppressed,
+            self.skipped.as_deref(),
+        )
+    }
 }
 
 impl<'a> Run<'a> {
@@ -92,6 +139,9 @@ impl<'a> Run<'a> {
             resolver: Resolver::new(args, &base)?,
             exclude: exclude.build().map_err(|error| error.to_string())?,
             base,
+            cache: (!args.no_cache)
+                .then(|| cache::disk().zip(cache::program()))
+                .flatten(),
         })
     }
 
@@ -230,31 +280,58 @@ impl<'a> Run<'a> {
     ) -> Result<(), Failure> {
         let mut db = Database::new();
         db.set_tree_capacity(KEPT_TREES);
+        self.use_summaries(&mut db);
+        let told = self.resolver.told(jobs);
+        let run = self.run_text(&build, jobs);
         db.set_build_config(build);
-        db.set_told(self.resolver.told(jobs));
+        db.set_told(told);
+        let subjects: Vec<Subject<'_>> = jobs.iter().map(Job::subject).collect();
+        let cache = (self.cache.as_ref()).map(|(disk, program)| {
+            let place = format!("{program}\n{}", self.place_text());
+            cache::Findings::new(disk.clone(), &db, &place, &run, &subjects)
+        });
+        let known = match &cache {
+            Some(cache) => cache.known(&subjects),
+            None => vec![None; jobs.len()],
+        };
+        state.known += known.iter().flatten().count();
         let progress = self.progress(jobs.len());
         let mut fixes = Vec::new();
-        for chunk in jobs.chunks(CHUNK) {
+        let mut entries = Vec::new();
+        let mut work: Vec<_> = jobs.iter().zip(known).collect();
+        for chunk in work.chunks_mut(CHUNK) {
             let done: Vec<One> = chunk
-                .par_iter()
-                .map_with(db.clone(), |db, job| {
+                .par_iter_mut()
+                .map_with(db.clone(), |db, (job, known)| {
                     if interrupt::stopped() {
                         return One::default();
                     }
-                    let one = self.check_one(db, source_file(db, &job.path), job);
+                    let one = match known.take() {
+                        Some(known) => known.into(),
+                        None => self.check_one(db, source_file(db, &job.path), job),
+                    };
                     progress.inc(1);
                     one
                 })
                 .collect();
-            for (job, one) in chunk.iter().zip(done) {
+            for ((job, _), one) in chunk.iter().zip(done) {
                 if self.wants_fix(&one) {
-                    fixes.push(job);
+                    fixes.push(*job);
+                }
+                if cache.is_some() {
+                    entries.push(one.entry(job));
                 }
                 self.take(job, one, state);
             }
             db.evict();
         }
         progress.finish_and_clear();
+        if let Some(cache) = cache
+            && !interrupt::stopped()
+        {
+            cache.keep(&subjects, entries);
+            go_model::summary::save_summaries(&db);
+        }
         for job in fixes {
             if interrupt::stopped() {
                 break;
@@ -262,6 +339,42 @@ impl<'a> Run<'a> {
             self.fix_one(&mut db, job, state);
         }
         Ok(())
+    }
+
+    /// Looks up what functions of dependencies do in the cache.
+    fn use_summaries(&self, db: &mut Database) {
+        if let Some((disk, program)) = &self.cache {
+            db.set_summary_store(cache::summaries(disk, program));
+        }
+    }
+
+    /// Stands for what is checked, as far as it is the same from run to run.
+    fn place_text(&self) -> String {
+        let args = self.args;
+        format!(
+            "{:?} {:?} {:?} {:?} {}",
+            self.base, args.paths, args.rules, args.config, args.isolated
+        )
+    }
+
+    /// Stands for everything that changes what is found in a file, beside code.
+    fn run_text(&self, build: &BuildConfig, jobs: &[Job]) -> String {
+        let mut settings: Vec<String> = Vec::new();
+        let mut last: Option<&Arc<Settings>> = None;
+        for job in jobs {
+            if last.is_none_or(|last| !Arc::ptr_eq(last, &job.settings)) {
+                let text = format!("{:?} {:?}", job.settings.root(), job.settings.config());
+                settings.push(text);
+                last = Some(&job.settings);
+            }
+        }
+        settings.sort();
+        settings.dedup();
+        format!(
+            "{build:?} {} {}",
+            self.args.include_generated,
+            settings.join("\n")
+        )
     }
 
     fn wants_fix(&self, one: &One) -> bool {
@@ -291,6 +404,8 @@ impl<'a> Run<'a> {
 
     fn check_one_unguarded(&self, db: &Database, file: SourceFile, job: &Job) -> One {
         let parsed = parse_result(db, file);
+        let text = file.text(db);
+        let source = Some(cache::Source::Checked(xxh3_128(text.as_bytes())));
         if let Some(why) = parsed.skipped {
             return One {
                 skipped: Some(why.to_string()),
@@ -302,10 +417,10 @@ impl<'a> Run<'a> {
         if parsed.file.generated && !generated {
             return One {
                 skipped: Some("generated code; --include-generated checks it".to_owned()),
+                source,
                 ..One::default()
             };
         }
-        let text = file.text(db);
         if text.is_empty()
             && file.open(db).is_none()
             && let Err(error) = std::fs::File::open(&job.path)
@@ -338,6 +453,7 @@ impl<'a> Run<'a> {
             findings,
             others,
             suppressed,
+            source,
             ..One::default()
         }
     }
@@ -471,12 +587,20 @@ impl<'a> Run<'a> {
         }
         if args.verbose {
             lines.push(format!(
-                "{} checked, {} skipped, {} suppressed, {:.2?}",
+                "{} checked, {} of them known from the cache, {} skipped, {} suppressed, {:.2?}",
                 terminal::count(checked, "file"),
+                state.known,
                 state.skipped,
                 terminal::count(state.suppressed, "finding"),
                 started.elapsed()
             ));
+            let cut = go_model::summary::budget_hits();
+            if cut > 0 {
+                lines.push(format!(
+                    "{} cut off where too much is called from a function of a dependency",
+                    terminal::count(usize::try_from(cut).unwrap_or(usize::MAX), "look")
+                ));
+            }
         }
         for line in lines {
             if quiet_stdout {
@@ -533,6 +657,7 @@ impl<'a> Run<'a> {
             settings,
         };
         let mut db = Database::new();
+        self.use_summaries(&mut db);
         db.set_build_config(build_config(&job.settings));
         db.set_told(self.resolver.told(std::slice::from_ref(&job)));
         let mut state = State::default();
@@ -597,6 +722,8 @@ struct State {
     fixed: Vec<Fixed>,
     suppressed: usize,
     skipped: usize,
+    /// Files whose findings came from the cache.
+    known: usize,
     /// Something went wrong that is no finding.
     failed: bool,
     /// There were findings that count before anything was fixed.

@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod config;
