@@ -406,6 +406,7 @@ impl RowBuilder {
             params,
             captures: Vec::new(),
             results: self.results,
+            given: Vec::new(),
             never_returns: self.never_returns,
         }
     }

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cfg::NoReturn;
-use crate::db::{Db, DeclId, DeclSort, SourceFile, decl_tree};
+use crate::db::{Db, DeclId, DeclSort, Settings, SourceFile, decl_tree};
 use crate::directives::{told_of, told_of_interface};
 use crate::effects;
 use crate::facts::{Callee, ItemRef, MethodRef};
@@ -55,6 +55,8 @@ pub struct Summary {
     pub captures: Vec<ParamEffect>,
     /// The results in order.
     pub results: Vec<Origin>,
+    /// When each of them is there.
+    pub given: Vec<Given>,
     /// The call never comes back.
     pub never_returns: Option<NoReturn>,
 }
@@ -257,8 +259,22 @@ pub enum Origin {
     View(Slot),
     /// Something that owns what came in here.
     Owner(Slot),
+    /// Something that uses one of these without owning it (`log.New(f, …)`), while nobody else holds it.
+    Around(Vec<Fresh>),
     /// A composite made by the function, with what its fields hold. Fields of no interest are not listed.
     Composite(Vec<(Name, Origin)>),
+}
+
+/// When a result is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Given {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// Always, or it is nil and nothing else says so.
+    Always,
+    /// Exactly if this result, an error, is nil.
+    IfNil(u16),
 }
 
 /// A call whose result is handed on.
@@ -298,6 +314,8 @@ pub struct Source {
     pub callee: Callee,
     /// Which result.
     pub result: u16,
+    /// The fields from there to what is handed on.
+    pub path: Vec<Name>,
 }
 
 /// The two kinds of callees that sources have.
@@ -420,6 +438,7 @@ impl Summary {
         params: Vec::new(),
         captures: Vec::new(),
         results: Vec::new(),
+        given: Vec::new(),
         never_returns: None,
     };
 
@@ -448,6 +467,11 @@ impl Summary {
     /// Where result `i` comes from.
     pub fn result(&self, i: usize) -> &Origin {
         self.results.get(i).unwrap_or(&Origin::Unknown)
+    }
+
+    /// When result `i` is there.
+    pub fn given(&self, i: usize) -> Given {
+        self.given.get(i).copied().unwrap_or_default()
     }
 }
 
@@ -827,6 +851,17 @@ pub fn callee_decl(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<DeclId>
         Callee::Method(m) => method_item(db, unit, *m).map(|f| f.decl),
         _ => None,
     }
+}
+
+/// Whether a unit belongs to the workspace rather than to a dependency.
+pub fn is_own(db: &dyn Db, unit: PackageId) -> bool {
+    let Some(dir) = unit.dir(db) else {
+        return true;
+    };
+    let path = dir.path(db);
+    let cached = (Settings::get(db).environment(db).mod_cache.as_ref())
+        .is_some_and(|cache| path.starts_with(cache));
+    !cached && !path.components().any(|c| c.as_os_str() == "vendor")
 }
 
 /// The summaries of a declared function and its literals. Unchanged as long as the function means the same to its callers.

@@ -85,6 +85,8 @@ pub(crate) struct Function {
     pub captures: u16,
     pub results: u16,
     pub returns_bool: bool,
+    /// The only result that is an error.
+    pub error: Option<u16>,
     pub values: Vec<Value>,
     pub calls: Vec<Call>,
     pub uses: Vec<(Place, Use)>,
@@ -413,6 +415,12 @@ impl<'a> Builder<'a> {
                 facts.types.get(signature.results[0].ty).map(Ty::kind),
                 Some(TyKind::Basic(Basic::Bool))
             );
+        let mut errors = (signature.results.iter().enumerate())
+            .filter(|(_, r)| facts.types.get(r.ty).is_some_and(Ty::is_error));
+        self.out.error = match (errors.next(), errors.next()) {
+            (Some((i, _)), None) => u16::try_from(i).ok(),
+            _ => None,
+        };
         self.bare_results = results.clone();
         if let Some(local) = receiver {
             self.incoming(local, Slot::Receiver, 1);

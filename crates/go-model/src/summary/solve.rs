@@ -16,8 +16,8 @@ use super::digest::{
     Arg, Call, Def, Digest, EdgeFact, End, Function, Place, Target, Timing, Use, ValueId,
 };
 use super::{
-    DeclSummary, Fact, Fate, Flow, FlowKind, Fresh, Guard, How, Invoke, Keep, Origin, ParamEffect,
-    Release, Slot, Source, Summary, Touch, When,
+    DeclSummary, Fact, Fate, Flow, FlowKind, Fresh, Given, Guard, How, Invoke, Keep, Origin,
+    ParamEffect, Release, Slot, Source, Summary, Touch, When,
 };
 use crate::cfg::NoReturn;
 use crate::facts::Callee;
@@ -996,6 +996,7 @@ impl<'a> Work<'a> {
             params: vec![ParamEffect::default(); usize::from(f.params)],
             captures: vec![ParamEffect::default(); usize::from(f.captures)],
             results: Vec::new(),
+            given: Vec::new(),
             never_returns: flow.never_returns,
         };
         // An unnamed parameter or receiver is not used at all.
@@ -1057,8 +1058,73 @@ impl<'a> Work<'a> {
                 });
             }
             summary.results.push(origin.unwrap_or_default());
+            summary.given.push(self.when_given(i, &flow));
         }
         summary
+    }
+
+    /// When a result is there, judged by all returns together.
+    fn when_given(&self, result: usize, flow: &PathResult) -> Given {
+        let sites = (self.f.returns.iter().enumerate())
+            .filter(|(site, _)| flow.reached.get(*site).copied().unwrap_or(false));
+        let Some(error) = self.f.error.map(usize::from) else {
+            let alone = self.f.results == 1;
+            return if alone
+                || sites
+                    .into_iter()
+                    .all(|(_, defs)| !is_nothing(&defs[result]))
+            {
+                Given::Always
+            } else {
+                Given::Unknown
+            };
+        };
+        for (_, defs) in sites {
+            let nothing = is_nothing(&defs[result]);
+            let says_so = match (&defs[error], nothing) {
+                (Def::Nil, false) => true,
+                (Def::Nil, true) => false,
+                // An error that is returned beside nothing is taken to be one.
+                (_, true) => true,
+                (given, false) => self.go_together(&defs[result], given),
+            };
+            if !says_so {
+                return Given::Unknown;
+            }
+        }
+        Given::IfNil(error as u16)
+    }
+
+    /// Whether a value and an error are results of one call, handed on as they are, and belong together there.
+    fn go_together(&self, value: &Def, error: &Def) -> bool {
+        let (Some((c, r)), Some((d, e))) = (self.sole_call(value), self.sole_call(error)) else {
+            return false;
+        };
+        c == d
+            && match self.effs[usize::from(c)] {
+                Eff::Known(s) if !s.given.is_empty() => s.given(usize::from(r)) == Given::IfNil(e),
+                // By convention; whoever knows what the call acquires knows that too.
+                _ => true,
+            }
+    }
+
+    /// The call that gives a value, if nothing else does.
+    fn sole_call(&self, def: &Def) -> Option<(u16, u16)> {
+        let mut def = def;
+        for _ in 0..4 {
+            match def {
+                Def::Call(c, r) => return Some((*c, *r)),
+                Def::Place(p) if p.path.is_empty() => {
+                    let value = &self.f.values[usize::from(p.value)];
+                    match &value.defs[..] {
+                        [only] if value.slot.is_none() && !value.unstable => def = only,
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     fn origin(&self, def: &Def, depth: u32, flow: &PathResult, site: usize) -> Origin {
@@ -1090,7 +1156,7 @@ impl<'a> Work<'a> {
                 Origin::Slot(slot, p.path.clone())
             };
         }
-        if !p.path.is_empty() || value.unstable || self.fates[v] != Fate::Borrowed {
+        if value.unstable || self.fates[v] != Fate::Borrowed || depth > 6 {
             return Origin::Unknown;
         }
         let mut origin: Option<Origin> = None;
@@ -1115,6 +1181,7 @@ impl<'a> Work<'a> {
                             fresh.touched.push(t.clone());
                         }
                     }
+                    select(fresh, &p.path);
                 }
             }
             Origin::Composite(fields) => {
@@ -1137,7 +1204,19 @@ impl<'a> Work<'a> {
                         fields.push((name, o));
                     }
                 }
+                if let [name, rest @ ..] = &p.path[..] {
+                    let field = fields.iter().find(|(n, _)| n == name);
+                    let mut field = field.map_or(Origin::Unknown, |(_, o)| o.clone());
+                    match &mut field {
+                        Origin::Fresh(list) => list.iter_mut().for_each(|f| select(f, rest)),
+                        _ if rest.is_empty() => {}
+                        _ => field = Origin::Unknown,
+                    }
+                    return field;
+                }
             }
+            Origin::Nil => {}
+            _ if !p.path.is_empty() => return Origin::Unknown,
             _ => {}
         }
         origin
@@ -1152,7 +1231,11 @@ impl<'a> Work<'a> {
                 return Origin::Unknown;
             }
         };
-        let source = Source { callee, result: r };
+        let source = Source {
+            callee,
+            result: r,
+            path: Vec::new(),
+        };
         let here = |touched| Fresh {
             sources: vec![source.clone()],
             touched,
@@ -1200,12 +1283,20 @@ impl<'a> Work<'a> {
             Origin::Slot(..) => Origin::Unknown,
             Origin::View(slot) => match arg(*slot) {
                 Origin::Slot(own, path) if path.is_empty() => Origin::View(own),
+                Origin::Fresh(list) | Origin::Around(list) => Origin::Around(list),
                 _ => Origin::Fresh(vec![here(Vec::new())]),
             },
             Origin::Owner(slot) => match arg(*slot) {
                 Origin::Slot(own, path) if path.is_empty() => Origin::Owner(own),
+                Origin::Fresh(mut list) => {
+                    for fresh in &mut list {
+                        fresh.sources.insert(0, source.clone());
+                    }
+                    Origin::Fresh(list)
+                }
                 _ => Origin::Fresh(vec![here(Vec::new())]),
             },
+            around @ Origin::Around(_) => around.clone(),
             Origin::Composite(fields) => Origin::Composite(
                 fields
                     .iter()
@@ -1275,6 +1366,29 @@ fn through(edge: &Edge, flow: &Flow) -> Option<(Vec<Name>, FlowKind)> {
     }
 }
 
+/// Goes from a value to what lies in its fields.
+fn select(fresh: &mut Fresh, path: &[Name]) {
+    if path.is_empty() {
+        return;
+    }
+    for source in &mut fresh.sources {
+        source.path.extend_from_slice(path);
+    }
+    fresh.touched.retain(|t| t.path.starts_with(path));
+    for t in &mut fresh.touched {
+        t.path.drain(..path.len());
+    }
+}
+
+/// Nil, or a value in which nothing of interest is.
+fn is_nothing(def: &Def) -> bool {
+    match def {
+        Def::Nil => true,
+        Def::Composite(fields) => fields.iter().all(|(_, d)| is_nothing(d)),
+        _ => false,
+    }
+}
+
 /// What two returns, or two assignments, have in common.
 fn merge(a: Origin, b: Origin) -> Origin {
     match (a, b) {
@@ -1296,6 +1410,17 @@ fn merge(a: Origin, b: Origin) -> Origin {
                 return Origin::Unknown;
             }
             Origin::Fresh(xs)
+        }
+        (Origin::Around(mut xs), Origin::Around(ys)) => {
+            xs.extend(
+                ys.into_iter()
+                    .filter(|y| !xs.contains(y))
+                    .collect::<Vec<_>>(),
+            );
+            if xs.len() > 8 {
+                return Origin::Unknown;
+            }
+            Origin::Around(xs)
         }
         (Origin::Composite(xs), Origin::Composite(ys)) => {
             let mut out = Vec::new();

@@ -22,7 +22,7 @@ use crate::told::told_table;
 use crate::workspace::{cached_requirements, nearest_go_mod};
 
 /// Changes with [`Summary`] and with what is written here.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where summaries are kept between runs; nowhere by default.
 #[derive(Clone, Default)]

@@ -106,7 +106,11 @@ fn show(summary: &Summary) -> String {
                     .collect();
                 format!("{{{}}}", fields.join(", "))
             }
-            Origin::Fresh(list) => {
+            Origin::Fresh(list) | Origin::Around(list) => {
+                let word = match o {
+                    Origin::Around(_) => "around",
+                    _ => "fresh",
+                };
                 let list: Vec<String> = (list.iter())
                     .map(|f| {
                         let sources: Vec<String> = (f.sources.iter())
@@ -116,7 +120,8 @@ fn show(summary: &Summary) -> String {
                                     Callee::Method(m) => format!("{}.{}", m.ty, m.name),
                                     other => format!("{other:?}"),
                                 };
-                                format!("{name}#{}", s.result)
+                                let path: String = s.path.iter().map(|n| format!(".{n}")).collect();
+                                format!("{name}#{}{path}", s.result)
                             })
                             .collect();
                         let touched: Vec<String> = (f.touched.iter())
@@ -132,7 +137,7 @@ fn show(summary: &Summary) -> String {
                         format!("{}{}", sources.join("<"), touched.concat())
                     })
                     .collect();
-                format!("fresh {}", list.join(" | "))
+                format!("{word} {}", list.join(" | "))
             }
         }
     }
@@ -396,7 +401,7 @@ fn fresh_results() {
     check(
         "func f() (*os.File, error) { f, err := os.Open(\"x\"); if err != nil { return nil, fmt.Errorf(\"open: %w\", err) }; return f, nil }",
         "f",
-        "= 0: fresh Open#0\n= 1: fresh Errorf#0",
+        "= 0: fresh Open#0\n= 1: around Open#1",
     );
     check(
         "func f() *http.Response { r, _ := http.Get(\"x\"); defer r.Body.Close(); return r }",
@@ -427,6 +432,83 @@ fn fresh_results() {
         "func f() *os.File { return Must(os.Open(\"x\")) }\nfunc Must[T any](v T, err error) T { if err != nil { panic(err) }; return v }",
         "f",
         "= 0: fresh Must#0<Open#0",
+    );
+}
+
+#[test]
+fn what_lies_in_fresh_results() {
+    check(
+        "func f() (io.ReadCloser, error) { r, err := http.Get(\"x\"); if err != nil { return nil, err }; return r.Body, nil }",
+        "f",
+        "= 0: fresh Get#0.Body\n= 1: fresh Get#1",
+    );
+    check(
+        "func f() *log.Logger { f, _ := os.Create(\"x\"); return log.New(f, \"\", 0) }",
+        "f",
+        "= 0: around Create#0",
+    );
+    check(
+        "type s struct { l *log.Logger }\nfunc f() *s { f, _ := os.Create(\"x\"); return &s{l: log.New(f, \"\", 0)} }",
+        "f",
+        "= 0: {l: around Create#0}",
+    );
+    check(
+        "type s struct { f *os.File }\nfunc f() (*s, error) { s := &s{}; f, err := os.Open(\"x\"); if err != nil { return nil, err }; s.f = f; return s, nil }",
+        "f",
+        "= 0: {f: fresh Open#0}\n= 1: fresh Open#1",
+    );
+    check(
+        "type s struct { f *os.File }\nfunc f() (*s, error) { s := &s{}; var err error; s.f, err = os.Open(\"x\"); if err != nil { return nil, err }; return s, nil }",
+        "f",
+        "= 0: {f: fresh Open#0}\n= 1: fresh Open#1",
+    );
+}
+
+#[test]
+fn when_results_are_there() {
+    #[track_caller]
+    fn given(body: &str, expected: Given) {
+        with_db(body, |db, decls| {
+            let decl = decls.iter().find(|d| d.name(db) == "f").unwrap();
+            assert_eq!(of(db, *decl).own.given(0), expected, "{body}");
+        });
+    }
+    let error = Given::IfNil(1);
+    given(
+        "func f(p string) (*os.File, error) { return os.Open(p) }",
+        error,
+    );
+    given(
+        "func f(p string) (*os.File, error) { f, err := os.Open(p); return f, err }",
+        error,
+    );
+    given(
+        "func f(p string) (*os.File, error) { f, err := os.Open(p); if err != nil { return nil, err }; return f, nil }",
+        error,
+    );
+    given(
+        "func f(p string) (x *os.File, err error) { x, err = os.Open(p); return }",
+        error,
+    );
+    given(
+        "func f(p string) (*os.File, error) { if p == \"\" { return nil, nil }; return os.Open(p) }",
+        Given::Unknown,
+    );
+    given(
+        "func f(p string) (*os.File, error) { f, _ := os.Open(p); return f, check(p) }\nfunc check(string) error",
+        Given::Unknown,
+    );
+    given(
+        "func f(p string) *os.File { f, err := os.Open(p); if err != nil { return nil }; return f }",
+        Given::Always,
+    );
+    given(
+        "func f(p string) (*os.File, bool) { f, err := os.Open(p); if err != nil { return nil, false }; return f, true }",
+        Given::Unknown,
+    );
+    given(
+        "func f(p string) (*os.File, error) { return g(p) }\nfunc g(p string) (*os.File, error) { if p == \"\" { return nil, nil }; return os.Open(p) }",
+        Given::Unknown,
     );
 }
 
