@@ -97,11 +97,20 @@ struct Project {
 
 impl Project {
     fn new() -> Self {
+        let mut project = Self::of([A, B, Q]);
+        assert_eq!(project.findings(), ["Leak", "InQ"]);
+        let counts = project.counts();
+        assert_eq!(counts.of("check_file"), 3);
+        project
+    }
+
+    /// With these texts of `p/a.go`, `p/b.go` and `q/q.go`.
+    fn of([a_text, b_text, q_text]: [&str; 3]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("go.mod"), "module m\n\ngo 1.22\n");
-        write(&dir.path().join("p/a.go"), A);
-        write(&dir.path().join("p/b.go"), B);
-        write(&dir.path().join("q/q.go"), Q);
+        write(&dir.path().join("p/a.go"), a_text);
+        write(&dir.path().join("p/b.go"), b_text);
+        write(&dir.path().join("q/q.go"), q_text);
         let mut db = Database::recording(Environment::default());
         db.set_build_config(BuildConfig {
             goos: "linux".into(),
@@ -109,21 +118,17 @@ impl Project {
             ..BuildConfig::default()
         });
         let a = dir.path().join("p/a.go");
-        db.open_document(&a, A.into(), None);
+        db.open_document(&a, a_text.into(), None);
         let files = ["p/a.go", "p/b.go", "q/q.go"]
             .map(|f| db.file(dir.path().join(f)).unwrap())
             .to_vec();
-        let mut project = Self {
+        Self {
             _dir: dir,
             db,
             a,
             files,
-            text: A.to_owned(),
-        };
-        assert_eq!(project.findings(), ["Leak", "InQ"]);
-        let counts = project.counts();
-        assert_eq!(counts.of("check_file"), 3);
-        project
+            text: a_text.to_owned(),
+        }
     }
 
     fn check(&mut self) -> Vec<Diagnostic> {
@@ -255,4 +260,98 @@ fn half_typed_code_leaves_the_neighbours_alone() {
     let (findings, counts) = p.edit("return 1 }", "return 1 + }");
     assert_eq!(findings, ["Leak", "InQ"]);
     assert!(counts.of("check_decl") <= 1, "{}", counts.of("check_decl"));
+}
+
+const OPENER: &str = r#"package p
+
+import "os"
+
+// Open opens for its callers.
+func Open(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Size has no callers.
+func Size(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+"#;
+
+const OPENED_IN_B: &str = r#"package p
+
+func InB(name string) (string, error) {
+	f, err := Open(name)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func Other(name string) int64 {
+	return 2 * Size(name)
+}
+"#;
+
+const OPENED_IN_Q: &str = r#"package q
+
+import "m/p"
+
+func InQ(name string) (string, error) {
+	f, err := p.Open(name)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func More(name string) int64 {
+	return 3 * p.Size(name)
+}
+"#;
+
+#[test]
+fn an_opener_reaches_its_callers_only() {
+    let mut p = Project::of([OPENER, OPENED_IN_B, OPENED_IN_Q]);
+    assert_eq!(p.findings(), ["InB", "InQ"]);
+    p.counts();
+
+    // The same for its callers: nobody else is looked at.
+    let (findings, counts) = p.edit("return f, nil", "_ = 1\n\treturn f, nil");
+    assert_eq!(findings, ["InB", "InQ"]);
+    assert_eq!(counts.of("check_decl"), 1);
+
+    // It closes what it opens now: its callers are asked again.
+    let (findings, counts) = p.edit("\t_ = 1\n", "\tdefer f.Close()\n");
+    assert_eq!(findings, Vec::<String>::new());
+    assert_eq!(counts.of("check_decl"), 3);
+
+    // Another name opens: those that do not call it are not checked again.
+    let (findings, counts) = p.edit("info, err := os.Stat(name)", "info, err := os.Lstat(name)");
+    assert_eq!(findings, Vec::<String>::new());
+    assert_eq!(counts.of("check_decl"), 1);
+}
+
+#[test]
+fn openers_cost_their_callers_little() {
+    let close = |text: &str| {
+        text.replace(
+            "return f.Name(), nil",
+            "defer f.Close()\n\treturn f.Name(), nil",
+        )
+    };
+    let (b, q) = (close(OPENED_IN_B), close(OPENED_IN_Q));
+    let mut p = Project::of([OPENER, &b, &q]);
+    assert_eq!(p.findings(), Vec::<String>::new());
+    let counts = p.counts();
+    // Of `Open`, `InB` and `InQ`; those that call only what acquires nothing are not resolved.
+    assert_eq!(counts.of("facts"), 3);
+    assert_eq!(counts.of("solved"), 1);
 }

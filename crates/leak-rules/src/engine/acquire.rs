@@ -1,9 +1,11 @@
 //! What a call acquires.
 //!
 //! Two questions are answered here and nowhere else: what a name may acquire, before anything is resolved ([`Names`]), and what a
-//! resolved call acquires ([`acquirers`]). The table of kinds answers both; what is only known at run time comes on top.
+//! resolved call acquires ([`acquirers`]). The table of kinds answers both; what is only known at run time comes on top: functions of the
+//! workspace that acquire for their callers.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use go_model::db::{Db, DeclId};
 use go_syntax::Name;
@@ -11,26 +13,34 @@ use go_syntax::ast::{ExprId, ExprKind};
 
 use super::function::{Target, target};
 use super::kinds::{self, Acquirer, Extra, Named};
+use super::{hints, owners};
 use crate::check::CheckContext;
 
 /// What names may acquire in one declaration beyond what the table of kinds says.
-pub(crate) struct Names;
+pub(crate) struct Names {
+    openers: Arc<Vec<(Name, Named)>>,
+}
 
 impl Names {
     /// For a declaration.
-    pub(crate) fn of(_db: &dyn Db, _decl: DeclId) -> Self {
-        Self
+    pub(crate) fn of(db: &dyn Db, decl: DeclId) -> Self {
+        Self {
+            openers: hints::openers_called(db, decl),
+        }
     }
 
     /// Nothing beyond the table.
     #[cfg(test)]
     pub(crate) fn none() -> Self {
-        Self
+        Self {
+            openers: Arc::default(),
+        }
     }
 
     /// What something of this name may acquire, beyond the table of kinds.
-    pub(crate) fn get(&self, _name: Name) -> Option<&Named> {
-        None
+    pub(crate) fn get(&self, name: Name) -> Option<&Named> {
+        let found = self.openers.iter().find(|(n, _)| *n == name)?;
+        Some(&found.1)
     }
 
     /// Whether something of this name may acquire.
@@ -57,5 +67,11 @@ pub(crate) fn acquirers(
     }
     let target = target(cx.tree, cx.facts(), call)?;
     let rows = kinds::acquirers(target.package, target.ty, target.name);
-    (!rows.is_empty()).then_some((target, Cow::Borrowed(rows)))
+    if !rows.is_empty() {
+        return Some((target, Cow::Borrowed(rows)));
+    }
+    let callee = cx.facts().callees.get(call)?;
+    let decl = go_model::summary::callee_decl(cx.db, cx.decl, callee)?;
+    let opened = owners::opened(cx.db, decl);
+    (!opened.is_empty()).then(|| (target, Cow::Owned(opened.to_vec())))
 }

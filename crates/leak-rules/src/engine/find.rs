@@ -790,6 +790,7 @@ fn finding(
     let verdict = judge(&found)?;
     let what = text.as_deref().map(|t| format!("`{t}`"));
     let mut message = match (&what, trigger) {
+        (what, trigger) if kind.owner.is_some() => owner_message(kind, what.as_deref(), trigger),
         (Some(what), Trigger::NeverReleased | Trigger::NeverScanned) => {
             format!("{what} is never {}", kind.released)
         }
@@ -823,6 +824,38 @@ fn finding(
         related: super::story::steps(&found, leak, what.as_deref()),
         site: fixable.then(|| Box::new(site(f, cx, ob, out, trigger, stmt))),
     })
+}
+
+/// What is wrong with an owner: it is named with what it holds, which is not to be seen where it is made.
+fn owner_message(kind: &Kind, what: Option<&str>, trigger: Trigger) -> String {
+    let Some(outer) = kind.owner else {
+        return String::new();
+    };
+    // What an owner in an owner holds is said by the innermost.
+    let mut owner = outer;
+    while let Some(inner) = owner.held.owner {
+        owner = inner;
+    }
+    let thing = format!("the {} {}", owner.held.noun, owner.held.acquired);
+    let what = match what {
+        Some(what) => format!("{what} holds {thing} in `{}`", owner.constructor),
+        None => format!(
+            "the result of `{}` is thrown away and holds {thing} in it",
+            outer.constructor
+        ),
+    };
+    let Some(release) = kind.release.first() else {
+        return format!("{what}, and nothing can release it any more");
+    };
+    match trigger {
+        Trigger::Overwritten => {
+            format!("{what}; it gets another value before `{release}` is called")
+        }
+        Trigger::NeverReleased | Trigger::Discarded => {
+            format!("{what}; `{release}` is never called")
+        }
+        _ => format!("{what}; `{release}` is not called on every path"),
+    }
 }
 
 /// A place as source text.

@@ -25,7 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::collection::{is_collection, range_of_key};
 use super::function::{Depth, Function, Target};
-use super::kinds::{Acquirer, Extra, Kind, Spread};
+use super::kinds::{Acquirer, Extra, Kind, Owner, Spread};
 use super::outline::{cond_key, equals_key};
 use super::site::{LeakKind, LeakPoint};
 
@@ -2047,6 +2047,9 @@ impl<'a> Interp<'a> {
                     out.at.push((Vec::new(), Role::Err));
                 } else if self.ob.kind.release.contains(&name.as_str()) {
                     return self.method_value(rel, name);
+                } else if self.ob.kind.owner.is_some_and(|o| name == o.field) {
+                    // Somebody deals with what the owner holds: who releases it then is not known.
+                    self.ev.moved = true;
                 }
             }
         }
@@ -2636,6 +2639,13 @@ impl<'a> Interp<'a> {
                             continue;
                         }
                     }
+                    if let Some(owner) = kind.owner
+                        && let Some(always) = releases_held(owner, effect, path)
+                    {
+                        self.ev.released |= always;
+                        self.ev.moved |= !always;
+                        continue;
+                    }
                     if effect.fate != Fate::Borrowed {
                         self.ev.moved = true;
                         continue;
@@ -2782,6 +2792,33 @@ fn loop_key(stmt: StmtId, what: &str) -> u64 {
     let mut hasher = FxHasher::default();
     (stmt.into_raw().into_u32(), what).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether a call releases what an owner at this path holds, or hands it out: `Some(true)` if it surely releases it.
+fn releases_held(owner: Owner, effect: &ParamEffect, path: &[Name]) -> Option<bool> {
+    let is_held = |other: &[Name]| {
+        other
+            .strip_prefix(path)
+            .and_then(|rest| rest.first())
+            .is_some_and(|field| *field == owner.field)
+    };
+    let releases = |how: &How| match how {
+        How::Method(m) => owner.held.release.contains(&m.as_str()),
+        How::Call => owner.held.call,
+        _ => false,
+    };
+    let mut found = effect
+        .releases
+        .iter()
+        .filter(|r| is_held(&r.path) && releases(&r.how));
+    match found.next() {
+        Some(first) => Some(first.when == When::Always || found.any(|r| r.when == When::Always)),
+        None => effect
+            .flows
+            .iter()
+            .any(|f| is_held(&f.path))
+            .then_some(false),
+    }
 }
 
 fn put(results: &mut Vec<Rel>, index: usize, rel: Rel) {

@@ -63,6 +63,21 @@ pub(crate) struct Kind {
     pub(crate) handle: Option<&'static str>,
     /// Package-level functions that give the thing back from a context that carries it.
     pub(crate) from_context: &'static [(&'static str, &'static str)],
+    /// A type that holds it in a field and releases it in a method owns it, so that whoever makes one owes that method.
+    pub(crate) makes_owners: bool,
+    /// It is an owner of another thing.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// What an owner, inferred from the code, owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    /// The field that holds it; empty if the value is made around it without a field that can be seen.
+    pub(crate) field: &'static str,
+    /// What is held.
+    pub(crate) held: &'static Kind,
+    /// The function that acquires it, as it is written: `NewStore`, `Pool.Get`.
+    pub(crate) constructor: &'static str,
 }
 
 /// Whether what is made from a thing holds on to it, so that what happens to it may happen to the thing.
@@ -102,6 +117,8 @@ pub(crate) const BASE: Kind = Kind {
     on_success: false,
     handle: None,
     from_context: &[],
+    makes_owners: true,
+    owner: None,
 };
 
 /// A method without arguments that does nothing when it is called once more.
@@ -180,6 +197,7 @@ const PGX_COLLECT: &[(&str, &str, usize)] = &[
 ];
 
 pub(crate) static SQL_ROW: Kind = Kind {
+    makes_owners: false,
     key: "sql-row",
     rule: "unclosed-sql-rows",
     fix: FixKind::SqlRow,
@@ -317,6 +335,8 @@ pub(crate) static LISTENER: Kind = Kind {
 };
 
 pub(crate) static WRITER: Kind = Kind {
+    // Whether anything is lost depends on what it writes to.
+    makes_owners: false,
     key: "writer",
     rule: "unclosed-writer",
     fix: FixKind::Writer,
@@ -371,6 +391,7 @@ pub(crate) static ITER_STOP: Kind = Kind {
 };
 
 pub(crate) static PROCESS: Kind = Kind {
+    makes_owners: false,
     key: "process",
     rule: "unwaited-process",
     fix: FixKind::Method(Method {
@@ -404,6 +425,7 @@ pub(crate) static IO_PIPE_WRITE: Kind = Kind {
 };
 
 const IO_PIPE_BASE: Kind = Kind {
+    makes_owners: false,
     rule: "unclosed-pipe",
     fix: FixKind::IoPipe,
     acquired: "made",
@@ -421,6 +443,8 @@ pub(crate) static CANCEL_CAUSE: Kind = Kind {
 };
 
 const CANCEL_BASE: Kind = Kind {
+    // What it holds goes with the rest, or another end ends it too.
+    makes_owners: false,
     key: "cancel",
     rule: "dropped-cancel",
     fix: FixKind::Cancel,
@@ -442,6 +466,8 @@ pub(crate) static SIGNAL_STOP: Kind = Kind {
 };
 
 pub(crate) static TICKER: Kind = Kind {
+    // What it holds goes with the rest, or another end ends it too.
+    makes_owners: false,
     key: "ticker",
     rule: "unstopped-ticker",
     fix: FixKind::Ticker,
@@ -455,6 +481,8 @@ pub(crate) static TICKER: Kind = Kind {
 };
 
 pub(crate) static TIMER: Kind = Kind {
+    // What it holds goes with the rest, or another end ends it too.
+    makes_owners: false,
     key: "timer",
     rule: "unstopped-timer",
     fix: FixKind::Timer,
@@ -469,6 +497,7 @@ pub(crate) static TIMER: Kind = Kind {
 };
 
 pub(crate) static SIGNAL_CHANNEL: Kind = Kind {
+    makes_owners: false,
     key: "signal-channel",
     rule: "unstopped-signal-notify",
     fix: FixKind::Passed(&Passed {
@@ -504,6 +533,7 @@ pub(crate) static TEMP_FILE: Kind = Kind {
 };
 
 const TEMP_FILE_BASE: Kind = Kind {
+    makes_owners: false,
     key: "temp-file",
     rule: "unremoved-temp",
     fix: FixKind::Passed(&Passed {
@@ -552,6 +582,8 @@ pub(crate) static TELEMETRY: Kind = Kind {
 };
 
 const CLIENT_BASE: Kind = Kind {
+    // It lives as long as the process, mostly; whether it should is another question.
+    makes_owners: false,
     key: "client",
     rule: "per-call-client",
     fix: method("Close", "client"),
@@ -562,6 +594,7 @@ const CLIENT_BASE: Kind = Kind {
 };
 
 pub(crate) static TRANSPORT: Kind = Kind {
+    makes_owners: false,
     key: "transport",
     rule: "per-call-http-transport",
     fix: FixKind::Transport,
@@ -625,7 +658,7 @@ impl Kind {
 }
 
 /// A function that acquires.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Acquirer {
     /// What it acquires.
     pub(crate) kind: &'static Kind,
@@ -681,7 +714,7 @@ pub(crate) enum Extra {
 }
 
 /// What is known of a name before anything is resolved.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Named {
     /// The rules for which something of this name acquires.
     pub(crate) rules: Vec<&'static str>,
@@ -875,9 +908,27 @@ pub(crate) fn names() -> impl Iterator<Item = (Name, &'static Named)> {
     TABLE.names.iter().map(|(name, named)| (*name, named))
 }
 
+/// What a name may acquire.
+pub(crate) fn by_name(name: Name) -> Option<&'static Named> {
+    TABLE.names.get(&name)
+}
+
+/// Whether a method of this name releases something.
+pub(crate) fn releases(name: Name) -> bool {
+    KINDS
+        .iter()
+        .any(|kind| kind.release.contains(&name.as_str()))
+}
+
+/// Whether something of this package acquires.
+pub(crate) fn knows_package(package: Name) -> bool {
+    static PACKAGES: LazyLock<FxHashSet<Name>> =
+        LazyLock::new(|| TABLE.by_callee.keys().map(|key| key.0).collect());
+    PACKAGES.contains(&package)
+}
+
 /// The one kind that is equal to this one, for the life of the process. There are as many as there are different things to say
 /// about the code and the configurations that were read.
-#[allow(dead_code)] // Nothing is made at run time yet.
 pub(crate) fn intern(kind: Kind) -> &'static Kind {
     static KINDS: Mutex<FxHashSet<&'static Kind>> =
         Mutex::new(FxHashSet::with_hasher(FxBuildHasher));
@@ -893,7 +944,6 @@ pub(crate) fn intern(kind: Kind) -> &'static Kind {
 }
 
 /// A list of texts for a [`Kind`] that is made at run time.
-#[allow(dead_code)] // Nothing is made at run time yet.
 pub(crate) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
     static LISTS: Mutex<FxHashSet<&'static [&'static str]>> =
         Mutex::new(FxHashSet::with_hasher(FxBuildHasher));
@@ -910,7 +960,6 @@ pub(crate) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
 }
 
 /// A text for a [`Kind`] that is made at run time.
-#[allow(dead_code)] // Nothing is made at run time yet.
 pub(crate) fn intern_text(text: &str) -> &'static str {
     Name::new(text).as_str()
 }

@@ -132,6 +132,8 @@ pub enum FixKind {
     Transport,
     /// The finding is about a `defer` statement, not about a kind of thing.
     Defer,
+    /// Nothing lets it go, or nothing that a fix could write.
+    Nothing,
 }
 
 /// A releasing method as it is written behind a value.

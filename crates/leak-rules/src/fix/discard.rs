@@ -22,7 +22,11 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
             fixes.extend(name_and_defer(cx));
         }
         FixKind::Ticker | FixKind::Timer => fixes.extend(hoist(cx)),
-        FixKind::SqlRow | FixKind::Defer | FixKind::Passed(_) | FixKind::Transport => {}
+        FixKind::SqlRow
+        | FixKind::Defer
+        | FixKind::Passed(_)
+        | FixKind::Transport
+        | FixKind::Nothing => {}
         FixKind::SqlRows => {
             fixes.extend(exec_instead(cx));
             fixes.extend(name_and_close(cx));
@@ -39,7 +43,7 @@ fn base_name(kind: FixKind) -> &'static str {
     match kind {
         FixKind::HttpBody => "resp",
         FixKind::Body => "body",
-        FixKind::File | FixKind::Defer => "f",
+        FixKind::File | FixKind::Defer | FixKind::Nothing => "f",
         FixKind::PipeRead | FixKind::IoPipe => "r",
         FixKind::PipeWrite | FixKind::Writer => "w",
         FixKind::SqlRows | FixKind::SqlRow => "rows",

@@ -42,7 +42,7 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
             let method = passed.method.map(|m| format!(".{m}()")).unwrap_or_default();
             format!("{package}.{}({value}{method})", passed.function)
         }
-        FixKind::SqlRow | FixKind::Defer => return None,
+        FixKind::SqlRow | FixKind::Defer | FixKind::Nothing => return None,
     })
 }
 

@@ -21,6 +21,7 @@ pub mod unclosed_file;
 pub mod unclosed_http_body;
 pub mod unclosed_listener;
 pub mod unclosed_pipe;
+pub mod unclosed_resource;
 pub mod unclosed_sql_rows;
 pub mod unclosed_sql_stmt;
 pub mod unclosed_writer;
@@ -113,7 +114,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 24] = [
+static DECLARED: [&Declared; 25] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
@@ -126,6 +127,7 @@ static DECLARED: [&Declared; 24] = [
     &unclosed_http_body::RULE,
     &unclosed_listener::RULE,
     &unclosed_pipe::RULE,
+    &unclosed_resource::RULE,
     &unclosed_sql_rows::RULE,
     &unclosed_sql_stmt::RULE,
     &unclosed_writer::RULE,
