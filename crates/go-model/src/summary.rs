@@ -622,7 +622,7 @@ fn told_to(db: &dyn Db, file: SourceFile, unit: PackageId, target: &Target) -> O
 }
 
 /// What is known of a callee, with what is said about it put in its place.
-fn with_told(known: Resolved, told: &Told) -> Resolved {
+fn put_told(known: Resolved, told: &Told) -> Resolved {
     let (mut summary, exact) = match known {
         Resolved::Table(s) => (s.clone(), false),
         Resolved::Foreign(s) => (s.own.clone(), true),
@@ -731,9 +731,34 @@ fn key_of(db: &dyn Db, decl: DeclId) -> (Arc<PathBuf>, DeclSort, &'static str, &
 /// The summaries of a group, in the order of its members.
 #[salsa::tracked(returns(clone))]
 fn solved<'db>(db: &'db dyn Db, group: Group<'db>, hops: u8) -> Arc<Vec<Arc<DeclSummary>>> {
+    Arc::new(solve_group(db, group, hops, None))
+}
+
+/// The summary of a function by its body, whatever is said about it.
+#[salsa::tracked(returns(clone))]
+pub fn by_body(db: &dyn Db, decl: DeclId) -> Arc<DeclSummary> {
+    let plan = plan(db, decl, HOPS);
+    let Some((group, before)) = plan.split_last() else {
+        return Arc::default();
+    };
+    for group in before {
+        solved(db, *group, HOPS);
+    }
+    let i = group.members(db).iter().position(|m| *m == decl);
+    i.and_then(|i| solve_group(db, *group, HOPS, Some(decl)).get(i).cloned())
+        .unwrap_or_default()
+}
+
+/// Solves a group; what is said about one of its functions may be left out.
+fn solve_group<'db>(
+    db: &'db dyn Db,
+    group: Group<'db>,
+    hops: u8,
+    untold: Option<DeclId>,
+) -> Vec<Arc<DeclSummary>> {
     let members = group.members(db);
     let Some(&first) = members.first() else {
-        return Arc::default();
+        return Vec::new();
     };
     let unit = package_of_decl(db, first);
     let digests: Vec<Arc<Digest>> = members.iter().map(|d| digest_of(db, *d)).collect();
@@ -741,7 +766,9 @@ fn solved<'db>(db: &'db dyn Db, group: Group<'db>, hops: u8) -> Arc<Vec<Arc<Decl
     for d in members {
         links.extend(links_of(db, *d).of.iter().map(|(t, l)| (*t, l.clone())));
     }
-    let told: Vec<Option<Arc<Told>>> = members.iter().map(|d| told_of(db, *d)).collect();
+    let told: Vec<Option<Arc<Told>>> = (members.iter())
+        .map(|d| (untold != Some(*d)).then(|| told_of(db, *d)).flatten())
+        .collect();
     let resolve = |target: &Target, link: &Link| match link {
         Link::Own(d) => match members.iter().position(|m| m == d) {
             Some(i) => Resolved::Own(i),
@@ -757,12 +784,11 @@ fn solved<'db>(db: &'db dyn Db, group: Group<'db>, hops: u8) -> Arc<Vec<Arc<Decl
         }
         Link::Foreign { .. } | Link::Unknown | Link::Told(..) => Resolved::Unknown,
     };
-    let result = solve::solve(&digests, &told, &mut |target| match links.get(target) {
-        Some(Link::Told(link, told)) => with_told(resolve(target, link), told),
+    solve::solve(&digests, &told, &mut |target| match links.get(target) {
+        Some(Link::Told(link, told)) => put_told(resolve(target, link), told),
         Some(link) => resolve(target, link),
         None => Resolved::Unknown,
-    });
-    Arc::new(result)
+    })
 }
 
 fn in_group<'db>(db: &'db dyn Db, group: Group<'db>, decl: DeclId, hops: u8) -> Arc<DeclSummary> {
@@ -788,7 +814,7 @@ fn foreign(db: &dyn Db, unit: PackageId, decl: DeclId, hops: u8) -> Resolved {
     match foreign_hops(db, unit, decl, hops) {
         Some(hops) => Resolved::Foreign(of_at(db, decl, hops)),
         None => match told_of(db, decl) {
-            Some(told) => with_told(Resolved::Unknown, &told),
+            Some(told) => put_told(Resolved::Unknown, &told),
             None => Resolved::Unknown,
         },
     }
@@ -928,7 +954,7 @@ pub fn of_callee(db: &dyn Db, decl: DeclId, callee: &Callee) -> Option<Called> {
         Link::Unknown | Link::Told(..) => Resolved::Unknown,
     };
     let resolved = match &link {
-        Link::Told(link, told) => with_told(resolve(link), told),
+        Link::Told(link, told) => put_told(resolve(link), told),
         link => resolve(link),
     };
     match resolved {

@@ -282,6 +282,11 @@ impl ToldTable {
         self.resources.is_empty() && self.functions.is_empty()
     }
 
+    /// Everything that must be released.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter()
+    }
+
     /// What a call of the function acquires.
     pub fn acquired_by(&self, path: FuncPath) -> impl Iterator<Item = &Resource> {
         self.rows(self.by_acquirer.get(&path))

@@ -144,6 +144,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
             });
         }
     }
+    found.extend(crate::directives::check(db, file, &tree));
     found.sort_by(|a, b| {
         (a.range.start(), a.rule, a.range.end()).cmp(&(b.range.start(), b.rule, b.range.end()))
     });

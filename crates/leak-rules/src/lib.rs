@@ -11,9 +11,11 @@
 
 pub mod check;
 pub mod diagnostic;
+pub mod directives;
 pub mod edit;
 pub mod engine;
 pub mod fix;
+mod meta;
 pub mod rules;
 pub mod suppress;
 #[cfg(test)]
@@ -21,6 +23,7 @@ pub(crate) mod testing;
 
 pub use check::{check_decl, check_file};
 pub use diagnostic::{Diagnostic, Edit, Fix, Related, Safety, Severity};
+pub use meta::{MetaRule, meta_rule, meta_rules};
 pub use rules::{Family, RuleMeta, rule, rules};
 
 /// The rule that follows what a call of this function acquires, if one does without being told.

@@ -656,7 +656,7 @@ fn meta(
 }
 
 fn is_known_rule(name: &str) -> bool {
-    crate::rule(name).is_some()
+    crate::rule(name).is_some() || name == crate::directives::INVALID
 }
 
 fn known_rules() -> impl Iterator<Item = &'static str> {

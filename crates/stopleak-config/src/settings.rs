@@ -230,8 +230,13 @@ impl Settings {
         let config = &self.config;
         let level = config.severity.get(name).copied();
         let Some(rule) = leak_rules::rule(name) else {
-            // Findings about suppressions are no rules that can be selected.
+            // Findings about comments to stopleak are no rules that can be selected, but they can be ignored.
+            let named = |list: &[String]| list.iter().any(|selector| selector == name);
+            let ignored = named(&config.ignore)
+                || (self.per_file.iter())
+                    .any(|(pattern, rules)| named(rules) && pattern.matches(path));
             return match level {
+                _ if ignored => Verdict::Off,
                 Some(Level::Off) => Verdict::Off,
                 _ if name == leak_rules::suppress::UNUSED && !config.report_unused_suppressions => {
                     Verdict::Off
@@ -325,11 +330,8 @@ pub(crate) fn pattern_error(pattern: &str) -> Option<String> {
 }
 
 pub(crate) fn is_rule(name: &str) -> bool {
-    leak_rules::rule(name).is_some() || META_RULES.contains(&name)
+    leak_rules::rule(name).is_some() || leak_rules::meta_rule(name).is_some()
 }
-
-/// Names under which problems of suppression comments are reported.
-const META_RULES: [&str; 2] = [leak_rules::suppress::UNUSED, leak_rules::suppress::INVALID];
 
 /// Whether `name` names a rule, a family or `all`.
 pub fn is_selector(name: &str) -> bool {

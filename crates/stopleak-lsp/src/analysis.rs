@@ -162,7 +162,9 @@ pub(crate) fn diagnostics(db: &Database, subject: &Subject) -> Vec<lsp::Diagnost
 
 /// The page of a rule.
 pub(crate) fn page(rule: &str) -> Option<String> {
-    leak_rules::rule(rule)?;
+    if leak_rules::rule(rule).is_none() {
+        leak_rules::meta_rule(rule)?;
+    }
     Some(format!(
         "{}/blob/main/docs/rules/{rule}.md",
         env!("CARGO_PKG_REPOSITORY")

@@ -2,7 +2,7 @@
 
 use go_model::db::Database;
 use leak_rules::suppress;
-use leak_rules::{Diagnostic, RuleMeta, Safety};
+use leak_rules::{Diagnostic, Safety};
 use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 
 use crate::analysis::{self, Findings, Subject};
@@ -16,7 +16,7 @@ pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Opt
             let mut out = suppression.describe(&found.text.text);
             out.push_str(".\n");
             for (rule, _) in &suppression.rules {
-                if let Some(rule) = leak_rules::rule(rule) {
+                if leak_rules::rule(rule).is_some() || leak_rules::meta_rule(rule).is_some() {
                     out.push('\n');
                     about(rule, &mut out);
                 }
@@ -53,19 +53,22 @@ pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Opt
     })
 }
 
-fn about(rule: &RuleMeta, out: &mut String) {
-    match analysis::page(rule.name) {
-        Some(page) => out.push_str(&format!("[`{}`]({page}): {}.\n", rule.name, rule.summary)),
-        None => out.push_str(&format!("`{}`: {}.\n", rule.name, rule.summary)),
+fn about(name: &str, out: &mut String) {
+    let summary = leak_rules::rule(name)
+        .map(|rule| rule.summary)
+        .or_else(|| leak_rules::meta_rule(name).map(|rule| rule.summary));
+    match (analysis::page(name), summary) {
+        (Some(page), Some(summary)) => {
+            out.push_str(&format!("[`{name}`]({page}): {summary}.\n"));
+        }
+        (None, Some(summary)) => out.push_str(&format!("`{name}`: {summary}.\n")),
+        (_, None) => out.push_str(&format!("`{name}`\n")),
     }
 }
 
 fn explain(found: &Findings, finding: &Diagnostic) -> String {
     let mut out = String::new();
-    match leak_rules::rule(finding.rule) {
-        Some(rule) => about(rule, &mut out),
-        None => out.push_str(&format!("`{}`\n", finding.rule)),
-    }
+    about(finding.rule, &mut out);
     out.push_str(&format!("\n{}", finding.message));
     match &finding.function {
         Some(function) => out.push_str(&format!(" (in `{function}`).\n")),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use leak_rules::{Family, RuleMeta, Severity};
+use leak_rules::{Family, MetaRule, RuleMeta, Severity};
 use serde_json::{Map, Value};
 
 use crate::Outcome;
@@ -60,6 +60,12 @@ fn files(root: &Path) -> Result<Files, Box<dyn std::error::Error>> {
             )
         })
         .collect();
+    files.extend(leak_rules::meta_rules().iter().map(|rule| {
+        (
+            PathBuf::from(format!("docs/rules/{}.md", rule.name)),
+            meta_page(rule),
+        )
+    }));
     files.push(("docs/rules/README.md".into(), rule_index()));
     files.push((
         "docs/stopleak.schema.json".into(),
@@ -139,6 +145,28 @@ fn rule_page(rule: &RuleMeta) -> String {
     page
 }
 
+/// The page of findings about comments to stopleak.
+fn meta_page(rule: &MetaRule) -> String {
+    let mut page = format!(
+        "{MADE}\n# {}\n\n{}.\n\n| | |\n|---|---|\n",
+        rule.name,
+        capitalised(rule.summary)
+    );
+    for (name, value) in [
+        ("Severity", severity(rule.severity)),
+        ("Fixes", rule.fixes),
+        ("Since", rule.since),
+    ] {
+        page.push_str(&format!("| {name} | {} |\n", cell(value)));
+    }
+    page.push_str(&format!(
+        "\n{}\n\n## Switch it off\nEverywhere: `ignore = [\"{}\"]` in `stopleak.toml`.\n",
+        rule.docs.trim(),
+        rule.name
+    ));
+    page
+}
+
 /// The list of all rules.
 fn rule_index() -> String {
     let mut page = format!("{MADE}\n# Rules\n\n");
@@ -148,6 +176,16 @@ fn rule_index() -> String {
             page.push_str(&format!("## {}\n\n{table}\n", capitalised(family.name())));
         }
     }
+    page.push_str("## Comments to stopleak\n\n| | severity | finds |\n|---|---|---|\n");
+    for rule in leak_rules::meta_rules() {
+        page.push_str(&format!(
+            "| [`{name}`]({name}.md) | {} | {} |\n",
+            severity(rule.severity),
+            cell(rule.summary),
+            name = rule.name
+        ));
+    }
+    page.push('\n');
     page.push_str(
         "Severities: `warning` is a leak on a path that is shown; `information` is a design that grows or waits without a bound; \
          `hint` is off the beaten path or depends on an old Go version. A rule's page says when a finding is weaker than the table.\n",
@@ -225,6 +263,16 @@ fn option_rows(schema: &Value, at: &Value, prefix: &str, rows: &mut String) {
             .and_then(|path| schema.pointer(path.trim_start_matches('#')));
         if let Some(target) = target.filter(|target| target["properties"].is_object()) {
             option_rows(schema, target, &format!("{prefix}{name}."), rows);
+            continue;
+        }
+        let entry = property["items"]["$ref"]
+            .as_str()
+            .and_then(|path| schema.pointer(path.trim_start_matches('#')))
+            .filter(|entry| entry["properties"].is_object());
+        if let Some(entry) = entry {
+            let meaning = cell(property["description"].as_str().unwrap_or_default());
+            rows.push_str(&format!("| `[[{prefix}{name}]]` | none | {meaning} |\n"));
+            option_rows(schema, entry, &format!("{prefix}{name}."), rows);
             continue;
         }
         let default = match &property["default"] {

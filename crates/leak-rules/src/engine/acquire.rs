@@ -13,12 +13,14 @@ use go_syntax::ast::{ExprId, ExprKind};
 
 use super::function::{Target, target};
 use super::kinds::{self, Acquirer, Extra, Named};
+use super::told::{self, ToldNames};
 use super::{hints, owners};
 use crate::check::CheckContext;
 
 /// What names may acquire in one declaration beyond what the table of kinds says.
 pub(crate) struct Names {
     openers: Arc<Vec<(Name, Named)>>,
+    told: ToldNames,
 }
 
 impl Names {
@@ -26,6 +28,7 @@ impl Names {
     pub(crate) fn of(db: &dyn Db, decl: DeclId) -> Self {
         Self {
             openers: hints::openers_called(db, decl),
+            told: ToldNames::of(db, decl.file(db)),
         }
     }
 
@@ -34,11 +37,15 @@ impl Names {
     pub(crate) fn none() -> Self {
         Self {
             openers: Arc::default(),
+            told: ToldNames::default(),
         }
     }
 
     /// What something of this name may acquire, beyond the table of kinds.
     pub(crate) fn get(&self, name: Name) -> Option<&Named> {
+        if let Some(named) = self.told.get(name) {
+            return Some(named);
+        }
         let found = self.openers.iter().find(|(n, _)| *n == name)?;
         Some(&found.1)
     }
@@ -69,6 +76,10 @@ pub(crate) fn acquirers(
     let rows = kinds::acquirers(target.package, target.ty, target.name);
     if !rows.is_empty() {
         return Some((target, Cow::Borrowed(rows)));
+    }
+    let told = told::acquirers(cx, call, target);
+    if !told.is_empty() {
+        return Some((target, Cow::Owned(told)));
     }
     let callee = cx.facts().callees.get(call)?;
     let decl = go_model::summary::callee_decl(cx.db, cx.decl, callee)?;

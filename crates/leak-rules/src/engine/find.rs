@@ -806,7 +806,7 @@ fn finding(
             kind.noun, kind.released
         ),
     };
-    if let Some(note) = verdict.note {
+    if let Some(note) = verdict.note.or_else(|| super::told::note(kind)) {
         message.push_str(" (");
         message.push_str(&note);
         message.push(')');
@@ -817,7 +817,7 @@ fn finding(
         .all(|held| held.as_ref().is_none_or(|p| !p.is_element()));
     Some(RawFinding {
         rule: kind.rule,
-        severity: verdict.severity,
+        severity: kind.severity.unwrap_or(verdict.severity),
         message,
         range,
         function: Some(f.name()),
@@ -1191,9 +1191,15 @@ pub(crate) fn is_plain_release(f: &Function<'_>, defer: StmtId, kind: &Kind) -> 
     };
     let call = f.tree.unparen(call);
     let is_release = |call: ExprId| {
-        let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(call)].kind else {
+        let ExprKind::Call { func, args, .. } = &f.tree[f.tree.unparen(call)].kind else {
             return false;
         };
+        if !kind.takers.is_empty()
+            && let Some(target) = f.target(f.tree.unparen(call))
+            && (0..args.len()).any(|i| kind.is_taken_by(target.package, target.ty, target.name, i))
+        {
+            return true;
+        }
         match &f.tree[f.tree.unparen(*func)].kind {
             ExprKind::Selector { name, .. } => {
                 kind.release.contains(&name.name.as_str()) || kind.call

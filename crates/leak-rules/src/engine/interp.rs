@@ -1510,6 +1510,13 @@ impl<'a> Interp<'a> {
         if targets < 2 || values.len() != 1 {
             return None;
         }
+        if self.acquiring
+            && targets == 2
+            && self.ob.acquirer.extra == Extra::CommaOk
+            && f.tree.unparen(values[0]) == self.ob.call
+        {
+            return Some((Imp::Acquired, Imp::Drop));
+        }
         if let ExprKind::Call { func, .. } = &f.tree[f.tree.unparen(values[0])].kind {
             // After the last value there is nothing left to stop.
             return (self.quiet(state, *func).is(Role::Next)).then_some((Imp::Keep, Imp::Drop));
@@ -2456,6 +2463,14 @@ impl<'a> Interp<'a> {
         let f = self.f;
         let kind = self.ob.kind;
         if let Some(target) = target
+            && rel.is(Role::Thing)
+            && kind.is_taken_by(target.package, target.ty, target.name, index)
+        {
+            self.ev.released = true;
+            self.ev.release_at.push(f.tree[call].range);
+            return;
+        }
+        if let Some(target) = target
             && target.ty.is_none()
             && kind.is_released_by(target.package, target.name, index)
         {
@@ -2587,14 +2602,7 @@ impl<'a> Interp<'a> {
                     let thing = *role == Role::Thing;
                     let mut skipped = false;
                     if thing {
-                        let releases = |how: &How| match how {
-                            How::Method(m) => kind.release.contains(&m.as_str()),
-                            How::Call => kind.call,
-                            How::Func(item, i) => {
-                                kind.is_released_by(item.package, item.name, usize::from(*i))
-                            }
-                            _ => false,
-                        };
+                        let releases = |how: &How| kind.ends_by(how);
                         match effect.released(path, releases) {
                             Some(When::Always) => {
                                 self.ev.released = true;

@@ -4,10 +4,13 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use go_model::summary::How;
+use go_model::told::{FuncPath, Releaser};
 use go_syntax::Name;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::site::{FixKind, Method, Passed};
+use crate::Severity;
 
 /// A kind of thing that must be released.
 ///
@@ -43,6 +46,12 @@ pub(crate) struct Kind {
     pub(crate) spread: Spread,
     /// A method without arguments whose result stands for the thing: the name of a temporary file.
     pub(crate) alias: Option<&'static str>,
+    /// Functions and methods that release what they are given.
+    pub(crate) takers: &'static [Taker],
+    /// What findings count as, where somebody said so.
+    pub(crate) severity: Option<Severity>,
+    /// A user says that it must be released, best in this way.
+    pub(crate) told: Option<Releaser>,
     /// A field whose value is a channel to receive from (`C`).
     pub(crate) channel: Option<&'static str>,
     /// A receive from that channel settles it: a timer has fired.
@@ -91,6 +100,43 @@ pub(crate) enum Spread {
     Text,
 }
 
+/// A function or method that releases what it is given as this argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Taker {
+    pub(crate) to: FuncPath,
+    pub(crate) argument: u16,
+}
+
+impl Kind {
+    /// Whether a call of this function or method with the thing as this argument releases it.
+    pub(crate) fn is_taken_by(
+        &self,
+        package: Name,
+        ty: Option<Name>,
+        name: Name,
+        argument: usize,
+    ) -> bool {
+        self.takers.iter().any(|taker| {
+            taker.to == FuncPath { package, ty, name } && usize::from(taker.argument) == argument
+        })
+    }
+
+    /// Whether what a function does to the thing releases it.
+    pub(crate) fn ends_by(&self, how: &How) -> bool {
+        match how {
+            How::Method(m) => self.release.contains(&m.as_str()),
+            How::Call => self.call,
+            How::Func(f, i) => {
+                self.is_taken_by(f.package, None, f.name, usize::from(*i))
+                    || self.is_released_by(f.package, f.name, usize::from(*i))
+            }
+            How::ArgOf(m, i) => self.is_taken_by(m.package, Some(m.ty), m.name, usize::from(*i)),
+            How::Said => true,
+            How::Passed(_) | How::Builtin => false,
+        }
+    }
+}
+
 /// A file, more or less: what other kinds are made from.
 pub(crate) const BASE: Kind = Kind {
     key: "",
@@ -107,6 +153,9 @@ pub(crate) const BASE: Kind = Kind {
     released_by: &[],
     spread: Spread::No,
     alias: None,
+    takers: &[],
+    severity: None,
+    told: None,
     channel: None,
     fires: false,
     ends_with_process: true,
@@ -128,6 +177,7 @@ pub(crate) const fn method(name: &'static str, variable: &'static str) -> FixKin
         context: false,
         variable,
         note: "",
+        once: false,
     })
 }
 
@@ -138,6 +188,7 @@ const fn with_context(name: &'static str, variable: &'static str) -> FixKind {
         context: true,
         variable,
         note: "needs a context that is still alive",
+        once: false,
     })
 }
 
@@ -399,6 +450,7 @@ pub(crate) static PROCESS: Kind = Kind {
         context: false,
         variable: "cmd",
         note: "the function waits for the process to end",
+        once: false,
     }),
     noun: "process",
     released: "waited for",
@@ -687,6 +739,8 @@ pub(crate) enum Extra {
     DerivesCancel,
     /// As [`Extra::Derives`], but neither the parent's end nor that of the derived context releases it.
     Notify,
+    /// Result 1, a `bool`, says whether there is a thing.
+    CommaOk,
     /// The request (argument 0) may be one without a body in its response.
     Request,
     /// This argument is what the writer writes to.
@@ -953,6 +1007,21 @@ pub(crate) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
         Some(known) => known,
         None => {
             let new: &'static [&'static str] = list.leak();
+            lists.insert(new);
+            new
+        }
+    }
+}
+
+/// A list of takers for a [`Kind`] that is made at run time.
+pub(crate) fn intern_takers(takers: &[Taker]) -> &'static [Taker] {
+    static LISTS: Mutex<FxHashSet<&'static [Taker]>> =
+        Mutex::new(FxHashSet::with_hasher(FxBuildHasher));
+    let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match lists.get(takers) {
+        Some(known) => known,
+        None => {
+            let new: &'static [Taker] = takers.to_vec().leak();
             lists.insert(new);
             new
         }

@@ -35,6 +35,7 @@ pub(crate) mod owners;
 pub(crate) mod pattern;
 pub mod site;
 pub(crate) mod story;
+pub(crate) mod told;
 
 pub use interp::bound_hits;
 

@@ -413,6 +413,7 @@ impl Opener<'_> {
                 context: false,
                 variable: variable(named.name),
                 note: "",
+                once: false,
             })
         } else {
             FixKind::Nothing

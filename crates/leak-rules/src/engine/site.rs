@@ -4,6 +4,7 @@
 //! and from the text as it stands.
 
 use go_model::facts::LocalId;
+use go_model::told::FuncPath;
 use go_syntax::Name;
 use go_syntax::TextRange;
 use go_syntax::ast::{ExprId, StmtId};
@@ -130,6 +131,10 @@ pub enum FixKind {
     Passed(&'static Passed),
     /// `{}.CloseIdleConnections()`; the value is the transport or the client that has it.
     Transport,
+    /// `{}()`; the usual name of a variable for it.
+    Call(&'static str),
+    /// Given to a function or method that takes nothing else.
+    PassedTo(PassedTo),
     /// The finding is about a `defer` statement, not about a kind of thing.
     Defer,
     /// Nothing lets it go, or nothing that a fix could write.
@@ -147,6 +152,17 @@ pub struct Method {
     pub variable: &'static str,
     /// What a deferred call of it changes besides, for titles; empty if nothing but that the leak is gone.
     pub note: &'static str,
+    /// A second call of it may do harm, or that is not known.
+    pub once: bool,
+}
+
+/// A function, or a method of what the thing was acquired from, that releases what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PassedTo {
+    /// Which.
+    pub to: FuncPath,
+    /// The usual name of a variable for the thing.
+    pub variable: &'static str,
 }
 
 /// A release by a call such as `os.RemoveAll({})` or `os.Remove({}.Name())`.

@@ -54,6 +54,8 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::Method(method) => method.variable,
         FixKind::Transport => "tr",
         FixKind::Passed(_) => "temp",
+        FixKind::Call(variable) => variable,
+        FixKind::PassedTo(passed) => passed.variable,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Releases that are missing: a `defer` behind the acquisition, or a release before each statement that loses the thing.
 
+use go_model::facts::Res;
+use go_model::told::FuncPath;
 use go_syntax::Literals;
-use go_syntax::ast::{BranchKind, ExprKind, StmtId, StmtKind};
+use go_syntax::ast::{BranchKind, ExprId, ExprKind, StmtId, StmtKind};
 
 use super::nest::Owner;
 use super::{Cx, is_error_param, wrap};
@@ -42,8 +44,53 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
             let method = passed.method.map(|m| format!(".{m}()")).unwrap_or_default();
             format!("{package}.{}({value}{method})", passed.function)
         }
+        FixKind::Call(_) => format!("{value}()"),
+        FixKind::PassedTo(passed) => passed_to(cx, passed.to, value)?,
         FixKind::SqlRow | FixKind::Defer | FixKind::Nothing => return None,
     })
+}
+
+/// The thing given to what takes it back: written as the acquiring call is, with the same package or receiver.
+fn passed_to(cx: &Cx<'_>, to: FuncPath, value: &str) -> Option<String> {
+    let tree = cx.tree();
+    let name = to.name.as_str();
+    if to.ty.is_none() && cx.ctx.package == to.package {
+        return (!cx.shadows(name)).then(|| format!("{name}({value})"));
+    }
+    let ExprKind::Call { func, .. } = &tree[cx.site.acquire.call].kind else {
+        return None;
+    };
+    let mut func = tree.unparen(*func);
+    if let ExprKind::Index { base, .. } = &tree[func].kind {
+        func = tree.unparen(*base);
+    }
+    let ExprKind::Selector { base, .. } = &tree[func].kind else {
+        return None;
+    };
+    let base = tree.unparen(*base);
+    let fits = match to.ty {
+        None => cx.facts().refs.get(base) == Some(&Res::Import(to.package)),
+        Some(_) => is_lasting(cx, base),
+    };
+    fits.then(|| format!("{}.{name}({value})", cx.src(tree[base].range)))
+}
+
+/// Whether an expression without calls denotes the same thing later, as far as its variable goes.
+fn is_lasting(cx: &Cx<'_>, expr: ExprId) -> bool {
+    let tree = cx.tree();
+    let mut at = expr;
+    loop {
+        at = match &tree[at].kind {
+            ExprKind::Ident(_) => {
+                return match cx.facts().refs.get(at) {
+                    Some(Res::Local(local)) => cx.facts().locals[*local].assignments <= 1,
+                    _ => true,
+                };
+            }
+            ExprKind::Selector { base, .. } => *base,
+            _ => return false,
+        };
+    }
 }
 
 /// The context given to the acquiring call, if it can be written once more: a name, a field, or what a method without arguments gives.
@@ -145,7 +192,14 @@ fn may_defer(cx: &Cx<'_>) -> bool {
         .value
         .as_ref()
         .is_some_and(|v| cx.used_by_goroutine(v.local));
+    // Beside a release that is there already it would be a second one.
+    let once = match site.kind {
+        FixKind::PassedTo(_) | FixKind::Call(_) => true,
+        FixKind::Method(method) => method.once,
+        _ => false,
+    };
     site.in_loop.is_none()
+        && (!once || site.releases.is_empty())
         && !site.moved_elsewhere
         && !site.reassigned
         && !site.second_release_harmful
@@ -188,7 +242,14 @@ fn defer_safety(cx: &Cx<'_>) -> Safety {
             Safety::Unsafe
         }
         // The value is nil where the call failed.
-        FixKind::HttpBody | FixKind::Body | FixKind::SqlRows | FixKind::Method(_) if unchecked => {
+        FixKind::HttpBody
+        | FixKind::Body
+        | FixKind::SqlRows
+        | FixKind::Method(_)
+        | FixKind::Call(_)
+        | FixKind::PassedTo(_)
+            if unchecked =>
+        {
             Safety::Unsafe
         }
         FixKind::Method(method) if !method.note.is_empty() => Safety::Unsafe,

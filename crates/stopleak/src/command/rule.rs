@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use leak_rules::RuleMeta;
+use leak_rules::{MetaRule, RuleMeta};
 use serde::Serialize;
 
 use crate::cli::{RuleArgs, TextOrJson};
@@ -41,6 +41,23 @@ impl From<&'static RuleMeta> for Rule {
     }
 }
 
+impl From<&'static MetaRule> for Rule {
+    fn from(rule: &'static MetaRule) -> Self {
+        Self {
+            name: rule.name,
+            family: "comments",
+            severity: severity_name(rule.severity),
+            summary: rule.summary,
+            fixes: rule.fixes,
+            overlaps: &[],
+            tests: true,
+            since: rule.since,
+            url: rule_url(rule.name),
+            docs: rule.docs,
+        }
+    }
+}
+
 /// Explains one rule or lists all.
 pub fn run(args: &RuleArgs) -> Outcome {
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
@@ -56,18 +73,18 @@ pub fn run(args: &RuleArgs) -> Outcome {
             )?;
         }
         (Some(name), format) => {
-            let rule =
-                leak_rules::rule(name).ok_or_else(|| {
-                    match stopleak_config::similar_rule(name) {
-                        Some(similar) => {
-                            format!("there is no rule `{name}`; did you mean `{similar}`?")
-                        }
-                        None => format!("there is no rule `{name}`; `stopleak rule` lists all"),
+            let rule = leak_rules::rule(name)
+                .map(Rule::from)
+                .or_else(|| leak_rules::meta_rule(name).map(Rule::from))
+                .ok_or_else(|| match stopleak_config::similar_rule(name) {
+                    Some(similar) => {
+                        format!("there is no rule `{name}`; did you mean `{similar}`?")
                     }
+                    None => format!("there is no rule `{name}`; `stopleak rule` lists all"),
                 })?;
             match format {
-                TextOrJson::Text => page(&mut out, rule)?,
-                TextOrJson::Json => json(&mut out, &Rule::from(rule))?,
+                TextOrJson::Text => page(&mut out, &rule)?,
+                TextOrJson::Json => json(&mut out, &rule)?,
             }
         }
     }
@@ -94,10 +111,19 @@ fn list(out: &mut impl Write) -> io::Result<()> {
             rule.name, rule.summary
         )?;
     }
+    writeln!(out, "\nAbout comments to stopleak:")?;
+    for rule in leak_rules::meta_rules() {
+        let severity = severity_name(rule.severity);
+        writeln!(
+            out,
+            "{CYAN}{:width$}{CYAN:#}  {severity:11}  {}",
+            rule.name, rule.summary
+        )?;
+    }
     writeln!(out, "\n{DIM}`stopleak rule NAME` explains a rule.{DIM:#}")
 }
 
-fn page(out: &mut impl Write, rule: &RuleMeta) -> io::Result<()> {
+fn page(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     writeln!(out, "{BOLD}{}{BOLD:#}: {}\n", rule.name, rule.summary)?;
     let tests = if rule.tests {
         "runs on test files too"
@@ -107,9 +133,7 @@ fn page(out: &mut impl Write, rule: &RuleMeta) -> io::Result<()> {
     writeln!(
         out,
         "{DIM}{}, {}, since {}, {tests}{DIM:#}",
-        rule.family.name(),
-        severity_name(rule.severity),
-        rule.since
+        rule.family, rule.severity, rule.since
     )?;
     if !rule.overlaps.is_empty() {
         writeln!(
@@ -118,7 +142,7 @@ fn page(out: &mut impl Write, rule: &RuleMeta) -> io::Result<()> {
             rule.overlaps.join(", ")
         )?;
     }
-    writeln!(out, "{DIM}{}{DIM:#}\n", rule_url(rule.name))?;
+    writeln!(out, "{DIM}{}{DIM:#}\n", rule.url)?;
     markdown(out, rule.docs.trim())
 }
 
