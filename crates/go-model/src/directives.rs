@@ -14,6 +14,7 @@
 
 #![allow(missing_docs)] // What salsa's macros generate has no documentation.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use go_syntax::Name;
@@ -21,13 +22,16 @@ use go_syntax::ast::{Comment, DeclKind, ExprKind, File, FuncDecl, InterfaceElem,
 use rustc_hash::FxHashMap;
 use text_size::{TextRange, TextSize};
 
-use crate::db::{Db, DeclId, SourceFile, decls, parsed};
+use crate::db::{Db, DeclId, SourceFile, decls, parsed, source_file};
 use crate::facts::MethodRef;
+use crate::infer;
+use crate::members::View;
 use crate::package::{
-    Item, PackageId, import_path, package_item, package_of_decl, package_seen_by,
+    Item, PackageId, import_path, package_item, package_of_decl, package_of_file, package_seen_by,
 };
 use crate::summary::Slot;
 use crate::told::{Claim, FuncPath, Told, is_identifier, told_table};
+use crate::types::Ty;
 
 /// What all our directives begin with.
 pub const PREFIX: &str = "//stopleak:";
@@ -280,6 +284,61 @@ fn slot(signature: &Signature, func: Option<&FuncDecl>, name: &str) -> Option<Sl
         .iter()
         .position(|param| param.name.is_some_and(|ident| ident.name == name))?;
     u16::try_from(i).ok().map(Slot::Param)
+}
+
+/// What a directive with this word may name in the comment at this absolute range: parameters, or methods of the first result or of the
+/// type.
+pub fn names_for(db: &dyn Db, path: &Path, comment: TextRange, word: Word) -> Vec<String> {
+    let source = source_file(db, path);
+    let file = parsed(db, source);
+    let text = source.text(db);
+    let Some(comment) = file.comments.iter().find(|c| c.range == comment) else {
+        return Vec::new();
+    };
+    let Some(subject) = subject_of(&text, &file, comment, &subjects_of(&file)) else {
+        return Vec::new();
+    };
+    if word != Word::MustCall {
+        let Some((signature, func)) = signature(&file, subject) else {
+            return Vec::new();
+        };
+        let receiver = func.and_then(|f| f.receiver.as_ref());
+        return (signature.params.iter().chain(receiver))
+            .filter_map(|param| param.name)
+            .filter(|ident| !ident.name.is_blank())
+            .map(|ident| ident.name.to_string())
+            .collect();
+    }
+    let view = View::new(db, source);
+    let ty = match subject {
+        Subject::Func(i) => {
+            let ids = decls(db, source);
+            let (Some(decl), Some((signature, _))) = (ids.get(i), signature(&file, subject)) else {
+                return Vec::new();
+            };
+            let facts = infer::facts(db, *decl);
+            let result = signature.results.first();
+            result.and_then(|result| facts.types.get(result.ty).cloned())
+        }
+        Subject::Type(i, n) => match file.decls.get(i).map(|decl| &decl.tree.kind) {
+            Some(DeclKind::Type(specs)) => specs.get(n).map(|spec| {
+                let package = import_path(db, package_of_file(db, source));
+                Ty::named(package.as_str(), spec.name.name.as_str())
+            }),
+            _ => None,
+        },
+        Subject::Method(..) => None,
+    };
+    let Some(ty) = ty else { return Vec::new() };
+    let mut methods = view.releasing_methods(&ty);
+    if view.is_interface(&ty) == Some(false) {
+        for method in view.releasing_methods(&ty.clone().pointer_to()) {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+    }
+    methods.into_iter().map(str::to_owned).collect()
 }
 
 /// What is wrong with a directive in the right place.

@@ -1,6 +1,8 @@
 //! Hovers: what a finding means and how it comes about; what a suppression comment silences.
 
 use go_model::db::Database;
+use go_model::directives::{Subject as On, Word, scan};
+use go_syntax::{TextRange, TextSize};
 use leak_rules::suppress;
 use leak_rules::{Diagnostic, Safety};
 use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
@@ -11,6 +13,9 @@ use crate::analysis::{self, Findings, Subject};
 pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Option<Hover> {
     let found = analysis::findings(db, subject)?;
     let offset = found.text.offset(position);
+    if let Some((markdown, range)) = directive(&found, offset) {
+        return Some(answer(subject, &found, markdown, range));
+    }
     let (markdown, range) = match suppress::suppression_at(&found.text.text, &found.file, offset) {
         Some(suppression) => {
             let mut out = suppression.describe(&found.text.text);
@@ -40,7 +45,11 @@ pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Opt
             (parts.join("\n---\n"), range)
         }
     };
-    Some(Hover {
+    Some(answer(subject, &found, markdown, range))
+}
+
+fn answer(subject: &Subject, found: &Findings, markdown: String, range: TextRange) -> Hover {
+    Hover {
         contents: HoverContents::Markup(MarkupContent {
             kind: if subject.peer.markdown {
                 MarkupKind::Markdown
@@ -50,7 +59,33 @@ pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Opt
             value: markdown,
         }),
         range: Some(found.text.range(range)),
-    })
+    }
+}
+
+/// What a directive on ownership says.
+fn directive(found: &Findings, offset: TextSize) -> Option<(String, TextRange)> {
+    let (directives, _) = scan(&found.text.text, &found.file);
+    let directive = directives
+        .into_iter()
+        .find(|directive| directive.range.contains_inclusive(offset))?;
+    let names: Vec<String> = directive
+        .names
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let names = names.join(", ");
+    let says = match (directive.word, directive.subject) {
+        (Word::Owns, _) => format!("A call takes over {names}: its caller owes nothing any more"),
+        (Word::Borrows, _) => {
+            format!("A call only uses {names}: its caller still owes whatever it owed")
+        }
+        (Word::MustCall, On::Type(..)) => {
+            format!("Whoever gets a new one from a function of this package owes {names} of it")
+        }
+        (Word::MustCall, _) => format!("The caller owes {names} of the first result"),
+    };
+    let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/ownership.md");
+    Some((format!("{says}.\n\n[Ownership]({page})\n"), directive.range))
 }
 
 fn about(name: &str, out: &mut String) {

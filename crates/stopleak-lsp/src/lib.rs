@@ -9,6 +9,7 @@
 
 mod actions;
 mod analysis;
+mod completion;
 mod configs;
 mod gateway;
 mod hover;

@@ -319,3 +319,84 @@ fn a_hover_tells_the_path() {
     assert_eq!(client.request("textDocument/hover", unknown), Value::Null);
     client.leave();
 }
+
+#[test]
+fn comments_to_stopleak_are_completed_and_explained() {
+    let text = "package a
+
+import \"os\"
+
+//stopleak:owns f
+func keep(f *os.File, name string) {}
+
+//stopleak:
+func next(f *os.File) {
+	_ = f //stopleak:ignore unclosed-file, 
+}
+
+//stopleak:must-call 
+func open(name string) (*os.File, error) { return os.Open(name) }
+";
+    let (_dir, mut client, uri) = session(Setup::default(), text);
+    let mut labels = |line: usize, character: usize| -> Vec<String> {
+        let items = client.request(
+            "textDocument/completion",
+            json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } }),
+        );
+        items
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|item| item["label"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(labels(4, 16), ["f", "name"]);
+    assert!(labels(7, 11).contains(&"stopleak:must-call".to_owned()));
+    assert!(labels(9, 40).contains(&"unclosed-file".to_owned()));
+    assert_eq!(labels(12, 21), ["Close"]);
+    assert_eq!(labels(5, 6), [""; 0]);
+    let hover = client.request(
+        "textDocument/hover",
+        json!({ "textDocument": { "uri": uri }, "position": { "line": 4, "character": 4 } }),
+    );
+    let said = hover["contents"]["value"].as_str().unwrap();
+    assert!(said.contains("A call takes over `f`"), "{said}");
+    client.leave();
+}
+
+#[test]
+fn a_resource_of_the_configuration_is_followed_once_it_is_written() {
+    let text = "package a
+
+type lease struct{}
+
+func (l *lease) Release() {}
+
+func take() *lease { return leases[0] }
+
+var leases []*lease
+
+func f() {
+	l := take()
+	_ = l
+}
+";
+    let (dir, mut client, uri) = session(Setup::default(), text);
+    let config = dir.path().join("stopleak.toml");
+    let module = std::fs::read_to_string(dir.path().join("go.mod")).unwrap_or_default();
+    let path = module
+        .lines()
+        .find_map(|line| line.strip_prefix("module "))
+        .unwrap_or("command-line-arguments")
+        .to_owned();
+    std::fs::write(
+        &config,
+        format!("[[resource]]\nacquire = \"{path}.take\"\nrelease = \"Release\"\n"),
+    )
+    .unwrap();
+    client.watched(&config);
+    let found = client.diagnostics(&uri);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["code"], "unclosed-resource");
+    client.leave();
+}
