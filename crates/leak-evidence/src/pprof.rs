@@ -303,8 +303,9 @@ impl<'a> Reader<'a> {
             self.values.truncate(value_start);
             return Ok(());
         };
+        let stack = self.shared((stack_start as u32, stack_end));
         self.samples.push(RawSample {
-            stack: (stack_start as u32, stack_end),
+            stack,
             labels: (label_start as u32, label_end),
             goroutines: u32::MAX,
         });
@@ -315,6 +316,18 @@ impl<'a> Reader<'a> {
             self.full = Some("it has too many locations");
         }
         Ok(())
+    }
+
+    /// The stack of the sample before, if it is the same: goroutines with labels of their own often come in thousands.
+    fn shared(&mut self, stack: (u32, u32)) -> (u32, u32) {
+        let entries = |(from, to): (u32, u32)| &self.stacks[from as usize..to as usize];
+        match self.samples.last().map(|sample| sample.stack) {
+            Some(last) if entries(last) == entries(stack) => {
+                self.stacks.truncate(stack.0 as usize);
+                last
+            }
+            _ => stack,
+        }
     }
 
     fn mapping(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
