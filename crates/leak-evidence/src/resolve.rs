@@ -281,18 +281,10 @@ impl<'a, W: Workspace + ?Sized> Resolver<'a, W> {
                 .is_file(&path)
                 .then(|| Found::File(path.into()));
         }
-        let first = package.split('/').next().unwrap_or_default();
-        let origin = if first.contains('.') {
-            Origin::Dependency
-        } else if recorded.ends_with(&format!("/src/{package}/{base}"))
-            || recorded == format!("{package}/{base}")
-            || recorded.contains("/src/runtime/")
-        {
-            Origin::Standard
-        } else {
-            return None;
-        };
-        Some(Found::Elsewhere(origin))
+        // A module that the workspace does not know may be it under another name.
+        let standard = recorded.ends_with(&format!("/src/{package}/{base}"));
+        (standard && !package.split('/').next()?.contains('.'))
+            .then_some(Found::Elsewhere(Origin::Standard))
     }
 
     /// `module/path/rel`, `module@version/rel` and `runtime/proc.go`, as `-trimpath` records them.
