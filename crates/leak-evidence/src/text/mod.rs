@@ -73,6 +73,8 @@ struct Scanner<'a> {
     state: State,
     /// One for each kind and format met.
     builders: Vec<Builder>,
+    /// The last line looks like the beginning of a header.
+    broken_header: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -81,6 +83,7 @@ impl<'a> Scanner<'a> {
             limits,
             state: State::Idle,
             builders: Vec::new(),
+            broken_header: false,
         }
     }
 
@@ -118,6 +121,7 @@ impl<'a> Scanner<'a> {
     /// What begins with this line, if anything does.
     fn begin(&mut self, line: &Line<'_>) -> Result<State, Error> {
         let bytes = line.bytes;
+        self.broken_header = bytes.starts_with(b"goroutine ");
         if let Some(header) = dump::header(bytes) {
             return Ok(self.begin_goroutine(&header));
         }
@@ -134,7 +138,7 @@ impl<'a> Scanner<'a> {
     fn seems_cut(&self, size: u64) -> bool {
         size == DUMP_LIMIT
             || match &self.state {
-                State::Idle => false,
+                State::Idle => self.broken_header && !self.builders.is_empty(),
                 State::Dump(record) => !record.seems_whole(),
                 State::Count(record) => !record.seems_whole(),
                 State::Sanitizer(_) => false,
