@@ -31,6 +31,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Run the language server on stdin and stdout.
     Server(ServerArgs),
+    /// Place profiles and dumps of running programs on source lines, next to the findings there.
+    Profile(Box<ProfileArgs>),
     /// Explain a rule, or list all rules.
     Rule(RuleArgs),
     /// Show or verify the configuration.
@@ -55,9 +57,10 @@ pub enum Color {
 }
 
 /// How findings are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Source frames with the path of the leak.
+    #[default]
     Full,
     /// One line for each finding.
     Concise,
@@ -66,13 +69,14 @@ pub enum Format {
 }
 
 /// The least severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum MinSeverity {
     /// Everything.
     Hint,
     /// Information and warnings.
     Information,
     /// Warnings.
+    #[default]
     Warning,
 }
 
@@ -87,7 +91,7 @@ impl From<MinSeverity> for leak_rules::Severity {
 }
 
 /// Arguments of `check`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct CheckArgs {
     /// Files and folders; `./...` and `dir/...` work as well, `-` reads stdin. Without any: the current folder.
     pub paths: Vec<PathBuf>,
@@ -162,6 +166,70 @@ pub struct CheckArgs {
     /// Number of threads. 0: as many as there are cores.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
+}
+
+/// How evidence is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileFormat {
+    /// Source frames, heaviest lines first.
+    Full,
+    /// One JSON object.
+    Json,
+}
+
+/// Arguments of `profile`.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// Profiles (pprof or debug=1), goroutine dumps, panics, output of goleak or `go test -json`, LeakSanitizer reports, or addresses
+    /// such as http://localhost:6060/debug/pprof/heap; `-` reads stdin. Several of one kind are a series over time.
+    #[arg(required = true, value_name = "FILE|URL")]
+    pub inputs: Vec<String>,
+
+    /// What the inputs are compared with: what grew since then is shown.
+    #[arg(long, value_name = "FILE|URL")]
+    pub base: Option<String>,
+    /// The folder of the code.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub dir: PathBuf,
+    /// Where a recorded path begins otherwise than the local one (may be given several times).
+    #[arg(long = "map", value_name = "RECORDED=LOCAL")]
+    pub path_map: Vec<String>,
+    /// Fetch from other machines, too. Profiles show what a program does.
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Do not look for findings on the lines.
+    #[arg(long)]
+    pub no_check: bool,
+
+    /// How evidence is written.
+    #[arg(long, value_enum, default_value_t = ProfileFormat::Full, help_heading = "Output")]
+    pub format: ProfileFormat,
+    /// Lines shown of each profile at most.
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output")]
+    pub top: usize,
+    /// Show lines below the thresholds as well.
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// Exit with 0 although there are warnings.
+    #[arg(long, help_heading = "Exit code")]
+    pub exit_zero: bool,
+
+    /// Goroutines blocked on a line that are worth showing; ten times as many are a warning.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        help_heading = "Thresholds"
+    )]
+    pub goroutines: i64,
+    /// Bytes in use allocated on a line that are worth showing.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 1 << 20,
+        help_heading = "Thresholds"
+    )]
+    pub memory: i64,
 }
 
 /// Arguments of `server`.

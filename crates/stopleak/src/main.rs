@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Server(args) => return command::server::run(&args),
         Command::Check(args) => command::check::run(args),
+        Command::Profile(args) => command::profile::run(&args),
         Command::Rule(args) => command::rule::run(&args),
         Command::Config(args) => command::config::run(&args.command),
         Command::Cache(args) => command::cache::run(&args),

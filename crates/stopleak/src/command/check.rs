@@ -48,12 +48,38 @@ pub fn run(args: Box<CheckArgs>) -> Outcome {
             .into());
         }
     }
+    start_threads(args.threads)?;
+    Run::new(&args)?.run(started)
+}
+
+fn start_threads(number: usize) -> Result<(), String> {
     rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads)
+        .num_threads(number)
         .stack_size(STACK)
         .build_global()
-        .map_err(|error| error.to_string())?;
-    Run::new(&args)?.run(started)
+        .map_err(|error| error.to_string())
+}
+
+/// The findings in some files, each with the configuration in force for it. Called once in a process.
+///
+/// # Errors
+/// A configuration cannot be read.
+pub fn findings_in(paths: Vec<PathBuf>) -> Result<Report, Failure> {
+    let args = CheckArgs {
+        quiet: true,
+        no_progress: true,
+        ..CheckArgs::default()
+    };
+    start_threads(args.threads)?;
+    let run = Run::new(&args)?;
+    let found = paths.into_iter().map(|path| Found { path, named: false });
+    let (jobs, _) = run.jobs(found.collect())?;
+    let mut state = State::default();
+    for (build, jobs) in by_build(jobs) {
+        run.check_all(build, &jobs, &mut state)?;
+    }
+    state.report.files.sort_by(|a, b| a.display.cmp(&b.display));
+    Ok(state.report)
 }
 
 struct Run<'a> {
