@@ -1264,6 +1264,20 @@ impl<'a> Function<'a> {
         sig.variadic && index + 1 >= sig.params.len() && self.has_body(call)
     }
 
+    /// Whether what is called is a pointer to a type of C, as in `(*C.char)(p)`.
+    pub(crate) fn is_c_conversion(&self, func: ExprId) -> bool {
+        let ExprKind::Star(pointee) = &self.tree[func].kind else {
+            return false;
+        };
+        match &self.tree[self.tree.unparen(*pointee)].kind {
+            ExprKind::Selector { base, .. } => matches!(
+                self.facts.refs.get(self.tree.unparen(*base)),
+                Some(Res::Import(package)) if *package == "C"
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether the last result of the function is an error.
     pub(crate) fn returns_error(&self) -> bool {
         let signature = match self.literal {

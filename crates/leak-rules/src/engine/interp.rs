@@ -2131,6 +2131,13 @@ impl<'a> Interp<'a> {
             Some(Callee::Builtin(name)) => return self.builtin(state, *name, args),
             _ => {}
         }
+        if f.is_c_conversion(func) {
+            return vec![
+                args.first()
+                    .map(|a| self.eval(state, *a))
+                    .unwrap_or_default(),
+            ];
+        }
         // What is called.
         let mut receiver = Rel::default();
         let mut receiver_expr = None;
@@ -2525,6 +2532,17 @@ impl<'a> Interp<'a> {
                 .any(|(package, name)| target.package == *package && target.name == *name)
         {
             put(results, 0, Rel::of(Vec::new(), Role::Thing));
+            return;
+        }
+        if kind.key == "c-memory"
+            && let Some(target) = target
+            && target.package == "C"
+        {
+            let db = f.d.db;
+            let preamble = super::cgo::preamble(db, f.d.decl.file(db));
+            if super::cgo::keeps(&preamble, target.name.as_str(), index) {
+                self.escape(state, rel);
+            }
             return;
         }
         let effect = summary.map_or(ParamEffect::UNKNOWN, |s| s.param(index));

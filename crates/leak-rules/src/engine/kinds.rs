@@ -486,6 +486,21 @@ const IO_PIPE_BASE: Kind = Kind {
     ..BASE
 };
 
+pub(crate) static C_MEMORY: Kind = Kind {
+    key: "c-memory",
+    rule: "unfreed-c-memory",
+    fix: FixKind::CMemory,
+    noun: "C memory",
+    released: "freed",
+    releasing: "freeing",
+    acquired: "allocated",
+    release: &[],
+    released_by: &[("C", "free", 0)],
+    // "If ptr is NULL, no operation is performed."
+    nil_release_ok: true,
+    ..BASE
+};
+
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
 pub(crate) static CANCEL_CAUSE: Kind = Kind {
@@ -686,6 +701,7 @@ static KINDS: &[&Kind] = &[
     &PROCESS,
     &IO_PIPE_READ,
     &IO_PIPE_WRITE,
+    &C_MEMORY,
     &CANCEL,
     &CANCEL_CAUSE,
     &SIGNAL_STOP,

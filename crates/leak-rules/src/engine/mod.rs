@@ -23,6 +23,7 @@ use find::{Found, Verdict};
 use function::{Declaration, Depth};
 
 pub(crate) mod acquire;
+pub(crate) mod cgo;
 pub(crate) mod collection;
 pub(crate) mod dispatch;
 pub(crate) mod find;

@@ -125,6 +125,8 @@ pub enum FixKind {
     Writer,
     /// `{}.CloseWithError(err)` or `{}.Close()`, an end of an `io.Pipe` whose other end a goroutine has.
     IoPipe,
+    /// `C.free(unsafe.Pointer({}))`.
+    CMemory,
     /// A releasing method that is no special case.
     Method(Method),
     /// It is handed to a function of a package.

@@ -45,6 +45,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::Body => "body",
         FixKind::File | FixKind::Defer | FixKind::Nothing => "f",
         FixKind::PipeRead | FixKind::IoPipe => "r",
+        FixKind::CMemory => "p",
         FixKind::PipeWrite | FixKind::Writer => "w",
         FixKind::SqlRows | FixKind::SqlRow => "rows",
         FixKind::Cancel | FixKind::CancelCause => "cancel",

@@ -8,6 +8,7 @@ use go_syntax::ast::{BranchKind, ExprId, ExprKind, StmtId, StmtKind};
 use super::nest::Owner;
 use super::{Cx, is_error_param, wrap};
 use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start};
+use crate::engine::cgo;
 use crate::engine::site::{AcquireShape, FixKind, InsertPoint, LeakKind, LeakPoint, Value};
 use crate::{Fix, Safety};
 
@@ -25,6 +26,7 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
             format!("{value}.Close()")
         }
         FixKind::Cancel | FixKind::SignalStop => format!("{value}()"),
+        FixKind::CMemory => format!("C.free(unsafe.Pointer({value}))"),
         FixKind::CancelCause => format!("{value}(nil)"),
         FixKind::Ticker | FixKind::Timer => format!("{value}.Stop()"),
         FixKind::Method(method) if method.context => {
@@ -151,6 +153,7 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
         && !site.moved_elsewhere
         && !site.reassigned
         && value.declared_here
+        && site.kind != FixKind::CMemory
         && let Some(point) = insert_point(cx)
     {
         let code = format!("defer {release}");
@@ -184,6 +187,10 @@ pub(super) struct Inserted {
 /// Whether an unconditional `defer` behind the acquisition is right.
 fn may_defer(cx: &Cx<'_>) -> bool {
     let site = cx.site;
+    // Freed twice is worse than never freed.
+    if site.kind == FixKind::CMemory && !site.releases.is_empty() {
+        return false;
+    }
     // The other side goes by when the pipe ends, and by why.
     if site.kind == FixKind::IoPipe {
         return false;
@@ -276,6 +283,7 @@ pub(super) fn insert_at(
 
 fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) -> Option<Fix> {
     let mut builder = cx.builder();
+    cgo_needs(cx, &mut builder)?;
     insert_at(cx, &mut builder, point, &format!("defer {release}"))?;
     let note = match safety {
         Safety::Safe => "",
@@ -293,6 +301,38 @@ fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) 
         },
     };
     builder.fix(format!("defer `{release}`{note}"), safety)
+}
+
+/// What `C.free(unsafe.Pointer(p))` needs: the import of `unsafe`, and the declaration of `free` in the preamble.
+fn cgo_needs(cx: &Cx<'_>, builder: &mut EditBuilder<'_>) -> Option<()> {
+    if cx.site.kind != FixKind::CMemory {
+        return Some(());
+    }
+    if cx.shadows("C") || cx.qualified(builder, "unsafe", "unsafe", "Pointer")? != "unsafe.Pointer"
+    {
+        return None;
+    }
+    let (text, file) = (cx.ctx.text, cx.ctx.file);
+    let import = file.imports.iter().find(|i| i.path == "C")?;
+    let range = cgo::preamble_range(text, file, import);
+    let preamble = text.get(range.clone())?;
+    if preamble.contains("stdlib.h") {
+        return Some(());
+    }
+    let head = preamble.trim_start();
+    let indent = indentation(text, range.start);
+    let first = range.start + indent.len();
+    if let Some(code) = head.strip_prefix("/*") {
+        let line = if code.starts_with(['\n', '\r']) {
+            "\n#include <stdlib.h>"
+        } else {
+            "\n#include <stdlib.h>\n"
+        };
+        builder.insert(first + 2, line);
+    } else {
+        builder.insert(range.start, format!("{indent}// #include <stdlib.h>\n"));
+    }
+    Some(())
 }
 
 /// Moves deferred releases that come too late up to the insertion point.
@@ -444,7 +484,7 @@ fn in_reader(cx: &Cx<'_>, release: &str) -> Option<Fix> {
 /// `t.Cleanup` instead of `defer`, in tests.
 fn cleanup(cx: &Cx<'_>, point: InsertPoint, release: &str) -> Option<Fix> {
     let site = cx.site;
-    if !site.late_defers.is_empty() {
+    if !site.late_defers.is_empty() || site.kind == FixKind::CMemory {
         return None;
     }
     let t = cx.testing_param(site.literal)?;
@@ -646,6 +686,7 @@ fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
         return None;
     }
     let mut builder = cx.builder();
+    cgo_needs(cx, &mut builder)?;
     let from = cx.tree()[site.acquire.call].range.end();
     let mut unsafe_ = defer_safety(cx) == Safety::Unsafe;
     let mut done: Vec<StmtId> = Vec::new();

@@ -27,6 +27,7 @@ pub mod unclosed_sql_stmt;
 pub mod unclosed_writer;
 pub mod unended_span;
 pub mod unfinished_sql_tx;
+pub mod unfreed_c_memory;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
 pub mod unstopped_iterator;
@@ -133,6 +134,7 @@ static DECLARED: [&Declared; 25] = [
     &unclosed_writer::RULE,
     &unended_span::RULE,
     &unfinished_sql_tx::RULE,
+    &unfreed_c_memory::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,
     &unstopped_iterator::RULE,
