@@ -886,6 +886,15 @@ impl<'a> Function<'a> {
         self.d.target(call)
     }
 
+    /// Whether a channel is the `Done` of a context.
+    pub(crate) fn is_context_end(&self, channel: ExprId) -> bool {
+        self.target(channel).is_some_and(|target| {
+            target.package == "context"
+                && target.ty.is_some_and(|ty| ty == "Context")
+                && target.name == "Done"
+        })
+    }
+
     pub(crate) fn summary(&self, call: ExprId) -> Option<Called> {
         self.d.summary(call)
     }

@@ -2089,6 +2089,9 @@ impl<'a> Interp<'a> {
         if self.ob.kind.fires && rel.is(Role::View) {
             self.ev.released = true;
         }
+        if self.ob.kind.awaited && (rel.is(Role::Thing) || f.is_context_end(channel)) {
+            self.ev.absent = true;
+        }
         if let ExprKind::Call { func, .. } = &f.tree[channel].kind
             && let ExprKind::Selector { base, name } = &f.tree[f.tree.unparen(*func)].kind
             && name.name == "Done"

@@ -56,6 +56,8 @@ pub(crate) struct Kind {
     pub(crate) channel: Option<&'static str>,
     /// A receive from that channel settles it: a timer has fired.
     pub(crate) fires: bool,
+    /// It is a channel itself, and a path that waited for it or for the end of some context is about to end the program.
+    pub(crate) awaited: bool,
     /// A release that is pure reclamation: once in `main.main` it need not happen.
     pub(crate) ends_with_process: bool,
     /// The zero (nil) value can be released without a crash.
@@ -158,6 +160,7 @@ pub(crate) const BASE: Kind = Kind {
     told: None,
     channel: None,
     fires: false,
+    awaited: false,
     ends_with_process: true,
     nil_release_ok: false,
     complete: false,
@@ -579,6 +582,7 @@ pub(crate) static SIGNAL_CHANNEL: Kind = Kind {
     acquired: "registered for signals",
     release: &[],
     released_by: &[("os/signal", "Stop", 0)],
+    awaited: true,
     ..BASE
 };
 

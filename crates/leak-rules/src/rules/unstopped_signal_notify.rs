@@ -8,10 +8,15 @@
 //!
 //! # Example
 //! ```go
-//! func confirm(prompt func() bool) bool {
+//! func download(done <-chan struct{}) error {
 //! 	interrupted := make(chan os.Signal, 1)
 //! 	signal.Notify(interrupted, os.Interrupt)
-//! 	return wait(prompt, func() { <-interrupted }) // from now on Ctrl-C does nothing
+//! 	select {
+//! 	case <-interrupted:
+//! 		return errInterrupted
+//! 	case <-done:
+//! 		return nil // from now on Ctrl-C does nothing
+//! 	}
 //! }
 //! ```
 //!
@@ -26,6 +31,7 @@
 //! - The function is `main`, `init`, or one of a command that only these call, once.
 //! - The channel is read by a goroutine, returned, stored, or given to another function: whoever has it owns it.
 //! - The function never returns, or ends the process.
+//! - The path has received a signal or waited for the end of a context: the program is about to end.
 //! - The function calls `signal.Reset`.
 //!
 //! # Fix safety
@@ -83,10 +89,10 @@ func f(done chan struct{}) bool {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, os.Interrupt) // want unstopped-signal-notify/information "never taken off the signals" want-fix "signal.Stop(ch)" safe
 	select {
-	case <-ch: // want-related "when this case is chosen"
-		return true // want-related "returns without stopping the signals to"
-	case <-done:
-		return false
+	case <-ch:
+		return true
+	case <-done: // want-related "when this case is chosen"
+		return false // want-related "returns without stopping the signals to"
 	}
 }
 "#,
