@@ -190,7 +190,7 @@ pub(crate) fn local(f: &Function<'_>, expr: ExprId) -> Option<LocalId> {
 }
 
 /// The blocks from which control goes on behind `from`, with `from`; the channel of a ticker is never closed.
-fn reach(f: &Function<'_>, from: BlockId) -> BlockSet {
+pub(crate) fn reach(f: &Function<'_>, from: BlockId) -> BlockSet {
     let mut seen = BlockSet::new(f.cfg.blocks.len());
     let mut stack = vec![from];
     seen.insert(from);

@@ -223,6 +223,8 @@ pub enum Pattern {
         /// Nothing stands between the two.
         adjacent: bool,
     },
+    /// A `defer` in a loop behind which nothing returns: [`FixSite::loop_defer`] holds the rest.
+    DeferInEndlessLoop,
 }
 
 /// The acquisition.

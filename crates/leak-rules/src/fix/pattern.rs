@@ -10,6 +10,9 @@ use crate::engine::site::Pattern;
 use crate::{Fix, Safety};
 
 pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
+    if pattern == Pattern::DeferInEndlessLoop {
+        return super::wrap::defer_in_loop(cx);
+    }
     let fix = match pattern {
         Pattern::Tick { constant } => new_ticker(cx, constant),
         Pattern::AfterInLoop { select, looping } => hoist_timer(cx, select, looping),
@@ -18,6 +21,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             check,
             adjacent,
         } => below_check(cx, defer, check, adjacent),
+        Pattern::DeferInEndlessLoop => None,
     };
     fix.into_iter().collect()
 }

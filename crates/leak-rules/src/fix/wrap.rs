@@ -22,7 +22,7 @@ use super::{Cx, is_error_param, is_plain, is_view};
 use crate::edit::{
     EditBuilder, first_on_line, indent, indentation, line_end, line_start, next_line,
 };
-use crate::engine::site::InsertPoint;
+use crate::engine::site::{InsertPoint, Pattern, Trigger};
 use crate::{Edit, Fix, Safety};
 
 /// The fixes of a deferred call in a loop.
@@ -56,7 +56,8 @@ pub(super) fn defer_in_loop(cx: &Cx<'_>) -> Vec<Fix> {
         return Vec::new();
     }
     let mut safety = Safety::Safe;
-    if !info.other_defers.is_empty() || info.has_recover || cx.site.outlives {
+    let never_ran = cx.site.trigger == Trigger::Pattern(Pattern::DeferInEndlessLoop);
+    if !info.other_defers.is_empty() || info.has_recover || cx.site.outlives || never_ran {
         safety = Safety::Unsafe;
     }
     let wrap = Wrap {

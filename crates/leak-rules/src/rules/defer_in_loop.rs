@@ -82,7 +82,7 @@ pub(crate) static RULE: Declared = Declared {
     check,
 };
 
-fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+pub(super) fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
     // What the functions that are called do is only looked at where there may be something.
     if look(cx, Depth::Shallow).is_empty() {
         return Vec::new();
@@ -163,11 +163,6 @@ fn finding(cx: &CheckContext<'_>, f: &Function<'_>, defer: StmtId) -> Option<Raw
         format!("`{deferred}` runs only when the function ends"),
         f.end_range(),
     ));
-    let in_loop = |stmt: StmtId| body.contains_range(f.tree[stmt].range);
-    let has_recover = f.facts.callees.iter().any(|(id, callee)| {
-        matches!(callee, Callee::Builtin(name) if *name == "recover")
-            && body.contains_range(f.tree[id].range)
-    });
     let site = FixSite {
         kind: FixKind::Defer,
         trigger: Trigger::DeferInLoop,
@@ -192,18 +187,7 @@ fn finding(cx: &CheckContext<'_>, f: &Function<'_>, defer: StmtId) -> Option<Raw
         written: None,
         outlives: false,
         reader_goroutine: None,
-        loop_defer: Some(LoopDefer {
-            defer,
-            loop_stmt: looping,
-            other_defers: f
-                .cfg
-                .defers
-                .iter()
-                .copied()
-                .filter(|d| *d != defer && in_loop(*d))
-                .collect(),
-            has_recover,
-        }),
+        loop_defer: Some(loop_defer(f, defer, looping, body)),
         in_test: cx.in_test,
     };
     Some(RawFinding {
@@ -216,6 +200,32 @@ fn finding(cx: &CheckContext<'_>, f: &Function<'_>, defer: StmtId) -> Option<Raw
         // Only the body of a real loop can be wrapped.
         site: f.loop_body(looping).is_some().then(|| Box::new(site)),
     })
+}
+
+/// What wrapping the loop's body has to know.
+pub(super) fn loop_defer(
+    f: &Function<'_>,
+    defer: StmtId,
+    looping: StmtId,
+    body: TextRange,
+) -> LoopDefer {
+    let in_loop = |stmt: StmtId| body.contains_range(f.tree[stmt].range);
+    let has_recover = f.facts.callees.iter().any(|(id, callee)| {
+        matches!(callee, Callee::Builtin(name) if *name == "recover")
+            && body.contains_range(f.tree[id].range)
+    });
+    LoopDefer {
+        defer,
+        loop_stmt: looping,
+        other_defers: f
+            .cfg
+            .defers
+            .iter()
+            .copied()
+            .filter(|d| *d != defer && in_loop(*d))
+            .collect(),
+        has_recover,
+    }
 }
 
 /// A deferred clean-up of something that the iteration made.

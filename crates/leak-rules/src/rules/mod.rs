@@ -28,6 +28,7 @@ pub mod unclosed_writer;
 pub mod unended_span;
 pub mod unfinished_sql_tx;
 pub mod unfreed_c_memory;
+pub mod unreachable_defer;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
 pub mod unstopped_iterator;
@@ -115,7 +116,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 25] = [
+static DECLARED: [&Declared; 26] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
@@ -135,6 +136,7 @@ static DECLARED: [&Declared; 25] = [
     &unended_span::RULE,
     &unfinished_sql_tx::RULE,
     &unfreed_c_memory::RULE,
+    &unreachable_defer::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,
     &unstopped_iterator::RULE,
