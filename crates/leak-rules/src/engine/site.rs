@@ -225,6 +225,11 @@ pub enum Pattern {
     },
     /// A `defer` in a loop behind which nothing returns: [`FixSite::loop_defer`] holds the rest.
     DeferInEndlessLoop,
+    /// A timer or a registration whose handle is dropped, as a statement.
+    AfterFunc {
+        /// It is `context.AfterFunc`, whose handle is a function.
+        context: bool,
+    },
 }
 
 /// The acquisition.

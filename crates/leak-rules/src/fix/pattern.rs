@@ -22,6 +22,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             adjacent,
         } => below_check(cx, defer, check, adjacent),
         Pattern::DeferInEndlessLoop => None,
+        Pattern::AfterFunc { context } => keep_handle(cx, context),
     };
     fix.into_iter().collect()
 }
@@ -212,4 +213,28 @@ fn below_check(cx: &Cx<'_>, defer: StmtId, check: StmtId, adjacent: bool) -> Opt
         Safety::Unsafe
     };
     builder.fix("move the `defer` below the check of the error", safety)
+}
+
+/// A timer or a registration gets a name and is stopped when the function returns.
+fn keep_handle(cx: &Cx<'_>, context: bool) -> Option<Fix> {
+    let stmt = cx.site.acquire.stmt?;
+    if cx.has_goto() || in_loop(cx, stmt) {
+        return None;
+    }
+    let call = cx.abs(cx.tree()[cx.site.acquire.call].range);
+    let whole = cx.stmt_range(stmt);
+    let (name, release) = if context {
+        let name = cx.fresh("stop");
+        (name.clone(), format!("{name}()"))
+    } else {
+        let name = cx.fresh("timer");
+        (name.clone(), format!("{name}.Stop()"))
+    };
+    let mut builder = cx.builder();
+    builder.replace(whole.start..call.start, format!("{name} := "));
+    builder.insert_after(whole, &format!("defer {release}"))?;
+    builder.fix(
+        format!("name it `{name}` and defer `{release}` (the function is then called only while this one runs)"),
+        Safety::Unsafe,
+    )
 }

@@ -31,6 +31,7 @@ pub mod unfreed_c_memory;
 pub mod unreachable_defer;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
+pub mod unstopped_after_func;
 pub mod unstopped_iterator;
 pub mod unstopped_signal_notify;
 pub mod unstopped_ticker;
@@ -116,7 +117,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 26] = [
+static DECLARED: [&Declared; 27] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
@@ -139,6 +140,7 @@ static DECLARED: [&Declared; 26] = [
     &unreachable_defer::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,
+    &unstopped_after_func::RULE,
     &unstopped_iterator::RULE,
     &unstopped_signal_notify::RULE,
     &unstopped_ticker::RULE,
