@@ -225,6 +225,17 @@ pub enum Pattern {
     },
     /// A `defer` in a loop behind which nothing returns: [`FixSite::loop_defer`] holds the rest.
     DeferInEndlessLoop,
+    /// `http.Get(url)`: the acquisition's call.
+    ClientTimeout,
+    /// `net.Dial(network, address)`: the acquisition's call.
+    DialTimeout,
+    /// An `http.Client` literal (the acquisition's "call") without a timeout.
+    TimeoutField {
+        /// The `http.NewRequest` of its request, and a context to make it with.
+        context: Option<(ExprId, LocalId)>,
+    },
+    /// An `http.Server` literal (the acquisition's "call") without a timeout for headers.
+    HeaderTimeoutField,
     /// A timer or a registration whose handle is dropped, as a statement.
     AfterFunc {
         /// It is `context.AfterFunc`, whose handle is a function.

@@ -1,15 +1,24 @@
 //! Fixes for shapes of code.
 
-use go_syntax::ast::{ExprId, ExprKind, StmtId};
+use go_model::facts::LocalId;
+use go_syntax::ast::{Element, ExprId, ExprKind, StmtId};
 use go_syntax::{Literals, TextRange};
 
 use super::Cx;
 use super::nest::Owner;
-use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start};
+use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start, next_line};
 use crate::engine::site::Pattern;
 use crate::{Fix, Safety};
 
 pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
+    if let Pattern::TimeoutField { context } = pattern {
+        let mut fixes = Vec::new();
+        if let Some((request, context)) = context {
+            fixes.extend(request_with_context(cx, request, context));
+        }
+        fixes.extend(add_field(cx, "Timeout", 30));
+        return fixes;
+    }
     if pattern == Pattern::DeferInEndlessLoop {
         return super::wrap::defer_in_loop(cx);
     }
@@ -21,7 +30,10 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             check,
             adjacent,
         } => below_check(cx, defer, check, adjacent),
-        Pattern::DeferInEndlessLoop => None,
+        Pattern::ClientTimeout => client_with_timeout(cx),
+        Pattern::DialTimeout => dial_with_timeout(cx),
+        Pattern::TimeoutField { .. } | Pattern::DeferInEndlessLoop => None,
+        Pattern::HeaderTimeoutField => add_field(cx, "ReadHeaderTimeout", 10),
         Pattern::AfterFunc { context } => keep_handle(cx, context),
     };
     fix.into_iter().collect()
@@ -213,6 +225,137 @@ fn below_check(cx: &Cx<'_>, defer: StmtId, check: StmtId, adjacent: bool) -> Opt
         Safety::Unsafe
     };
     builder.fix("move the `defer` below the check of the error", safety)
+}
+
+/// `http.Get(url)` becomes a request of a client with a timeout.
+fn client_with_timeout(cx: &Cx<'_>) -> Option<Fix> {
+    let call = cx.site.acquire.call;
+    let package = qualifier(cx, call)?;
+    let ExprKind::Call { func, .. } = &cx.tree()[call].kind else {
+        return None;
+    };
+    let mut builder = cx.builder();
+    let second = cx.qualified(&mut builder, "time", "time", "Second")?;
+    let start = cx.abs(cx.tree()[*func].range).start;
+    builder.replace(
+        start..start + package.len(),
+        format!("(&{package}Client{{Timeout: 30 * {second}}})."),
+    );
+    builder.fix(
+        "use a client with a `Timeout` of 30 seconds",
+        Safety::Unsafe,
+    )
+}
+
+/// `net.Dial(network, address)` becomes `net.DialTimeout`.
+fn dial_with_timeout(cx: &Cx<'_>) -> Option<Fix> {
+    let call = cx.site.acquire.call;
+    let ExprKind::Call { func, args, spread } = &cx.tree()[call].kind else {
+        return None;
+    };
+    let ExprKind::Selector { name, .. } = &cx.tree()[cx.tree().unparen(*func)].kind else {
+        return None;
+    };
+    let last = cx.abs(cx.tree()[*args.last()?].range);
+    if *spread {
+        return None;
+    }
+    let mut builder = cx.builder();
+    let second = cx.qualified(&mut builder, "time", "time", "Second")?;
+    builder.replace(cx.abs(name.range), "DialTimeout");
+    builder.insert(last.end, format!(", 30*{second}"));
+    builder.fix("use `DialTimeout` with 30 seconds", Safety::Unsafe)
+}
+
+/// `http.NewRequest(…)` becomes `http.NewRequestWithContext(ctx, …)`.
+fn request_with_context(cx: &Cx<'_>, request: ExprId, context: LocalId) -> Option<Fix> {
+    let ExprKind::Call { func, args, .. } = &cx.tree()[request].kind else {
+        return None;
+    };
+    let name = match &cx.tree()[cx.tree().unparen(*func)].kind {
+        ExprKind::Selector { name, .. } => cx.abs(name.range),
+        _ => return None,
+    };
+    let start = cx.tree()[request].range.start();
+    if cx.rebound(context, cx.facts().locals[context].ident.range.end(), start) {
+        return None;
+    }
+    let context = cx.facts().locals[context].ident.name;
+    let first = cx.abs(cx.tree()[*args.first()?].range).start;
+    let mut builder = cx.builder();
+    builder.replace(name, "NewRequestWithContext");
+    builder.insert(first, format!("{context}, "));
+    builder.fix(
+        format!("make the request with the context `{context}`"),
+        Safety::Unsafe,
+    )
+}
+
+/// Adds a field of type `time.Duration` to a literal that stands on one line.
+fn add_field(cx: &Cx<'_>, field: &str, seconds: u32) -> Option<Fix> {
+    let literal = cx.site.acquire.call;
+    let ExprKind::Composite { elements, .. } = &cx.tree()[literal].kind else {
+        return None;
+    };
+    let range = cx.abs(cx.tree()[literal].range);
+    let text = cx.src(cx.tree()[literal].range);
+    let mut builder = cx.builder();
+    let second = cx.qualified(&mut builder, "time", "time", "Second")?;
+    let value = format!("{field}: {seconds} * {second}");
+    match elements.last() {
+        None if text.ends_with("{}") => builder.insert(range.end - 1, value),
+        Some(last) if !text.contains('\n') => {
+            builder.insert(
+                cx.abs(cx.tree()[last.value].range).end,
+                format!(", {value}"),
+            );
+        }
+        _ => add_line(cx, &mut builder, elements, field, &value)?,
+    }
+    builder.fix(
+        format!("add `{field}` with {seconds} seconds"),
+        Safety::Unsafe,
+    )
+}
+
+/// Adds a field to a literal of which every line is one short field, with the values aligned as gofmt does.
+fn add_line(
+    cx: &Cx<'_>,
+    builder: &mut EditBuilder<'_>,
+    elements: &[Element],
+    field: &str,
+    value: &str,
+) -> Option<()> {
+    let text = cx.ctx.text;
+    let key_of = |element: &Element| Some(cx.abs(cx.tree()[element.key?].range));
+    let mut longest = field.len();
+    let mut previous: Option<usize> = None;
+    for element in elements {
+        let (key, value) = (key_of(element)?, cx.abs(cx.tree()[element.value].range));
+        let line = line_start(text, key.start);
+        let plain = first_on_line(text, key.start)
+            && line_end(text, key.start) == value.end + 1
+            && text[value.end..].starts_with(',')
+            && previous.is_none_or(|next| next == line);
+        if !plain {
+            return None;
+        }
+        previous = Some(next_line(text, value.end));
+        longest = longest.max(key.len());
+    }
+    for element in elements {
+        let (key, value) = (key_of(element)?, cx.abs(cx.tree()[element.value].range));
+        let blanks = " ".repeat(longest - key.len() + 1);
+        if text[key.end + 1..value.start] != blanks {
+            builder.replace(key.end + 1..value.start, blanks);
+        }
+    }
+    let last = cx.abs(cx.tree()[elements.last()?.value].range);
+    let indent = indentation(text, last.start);
+    let (name, rest) = value.split_once(": ")?;
+    let blanks = " ".repeat(longest - field.len() + 1);
+    builder.insert(last.end + 1, format!("\n{indent}{name}:{blanks}{rest},"));
+    Some(())
 }
 
 /// A timer or a registration gets a name and is stopped when the function returns.

@@ -12,6 +12,7 @@ use crate::engine::dispatch::Need;
 pub mod defer_before_error_check;
 pub mod defer_in_loop;
 pub mod dropped_cancel;
+pub mod missing_timeout;
 pub mod per_call_client;
 pub mod per_call_http_transport;
 pub mod time_after_in_loop;
@@ -117,10 +118,11 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 27] = [
+static DECLARED: [&Declared; 28] = [
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
+    &missing_timeout::RULE,
     &per_call_client::RULE,
     &per_call_http_transport::RULE,
     &time_after_in_loop::RULE,
