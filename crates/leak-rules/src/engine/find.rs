@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use go_model::cfg::{BlockId, Cfg, Node, Terminator};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::summary::ELEMENT;
-use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -627,25 +627,80 @@ fn cancelled_before(f: &Function<'_>, call: ExprId, block: BlockId, node: usize)
     })
 }
 
-/// Whether the request of a `Do` is one made here with the method HEAD.
+/// Whether a `Do` sends a request made here with the method HEAD and left as it was, by a zero client made here. The body is then
+/// `http.NoBody`; a client with a timeout or a transport of its own may wrap it.
 fn is_head(f: &Function<'_>, call: ExprId) -> bool {
-    let Some(Res::Local(request)) =
-        first_arg(f, call).and_then(|a| f.facts.refs.get(f.tree.unparen(a)))
-    else {
+    let local = |e: ExprId| match f.facts.refs.get(f.tree.unparen(e)) {
+        Some(Res::Local(local)) => Some(*local),
+        _ => None,
+    };
+    let request = first_arg(f, call).and_then(local);
+    let client = receiver(f, call).and_then(local);
+    let (Some(request), Some(client)) = (request, client) else {
         return false;
     };
-    let Some(value) = f.d.value_before(*request, f.tree[call].range.start()) else {
+    is_plain_head_request(f, request)
+        && is_only_mentioned(f, request, |p| f.tree[p].range == f.tree[call].range)
+        && is_zero_client(f, client)
+        && is_only_mentioned(
+            f,
+            client,
+            |p| matches!(&f.tree[p].kind, ExprKind::Selector { name, .. } if name.name == "Do"),
+        )
+}
+
+fn is_plain_head_request(f: &Function<'_>, request: LocalId) -> bool {
+    let Some((value, _)) = f.d.only_value(request) else {
         return false;
     };
-    let ExprKind::Call { args, .. } = &f.tree[f.tree.unparen(value)].kind else {
+    let value = f.tree.unparen(value);
+    let method = match f.target(value) {
+        Some(t) if t.is_func("net/http", "NewRequest") => 0,
+        Some(t) if t.is_func("net/http", "NewRequestWithContext") => 1,
+        _ => return false,
+    };
+    let ExprKind::Call { args, .. } = &f.tree[value].kind else {
         return false;
     };
-    // Whoever makes the request: it gets the method.
-    args.iter().any(|m| {
+    args.get(method).is_some_and(|m| {
         f.tree.string_value(*m).is_some_and(|m| m == "HEAD")
             || matches!(f.facts.refs.get(f.tree.unparen(*m)),
                 Some(Res::Package(item)) if item.is("net/http", "MethodHead"))
     })
+}
+
+/// `var c http.Client`, `&http.Client{}`, `new(http.Client)`.
+fn is_zero_client(f: &Function<'_>, client: LocalId) -> bool {
+    let local = &f.facts.locals[client];
+    if local.assignments == 0 && local.kind == LocalKind::Var {
+        return local.ty.is_named("net/http", "Client");
+    }
+    let Some((value, _)) = f.d.only_value(client) else {
+        return false;
+    };
+    let mut value = f.tree.unparen(value);
+    if let ExprKind::Unary {
+        op: UnaryOp::Address,
+        operand,
+    } = &f.tree[value].kind
+    {
+        value = f.tree.unparen(*operand);
+    }
+    match &f.tree[value].kind {
+        ExprKind::Composite { elements, .. } => elements.is_empty(),
+        ExprKind::Call { .. } => {
+            matches!(f.facts.callees.get(value), Some(Callee::Builtin(name)) if *name == "new")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a local is mentioned where it is declared, and otherwise only right inside of what `is` accepts.
+fn is_only_mentioned(f: &Function<'_>, local: LocalId, is: impl Fn(ExprId) -> bool) -> bool {
+    let declared = f.facts.locals[local].ident.range.start();
+    f.d.mentions(local)
+        .iter()
+        .all(|(mention, at)| *at == declared || f.d.parent(*mention).is_some_and(&is))
 }
 
 /// Whether a request goes to a test server made in this declaration whose handler visibly writes no body. The client then gets

@@ -493,35 +493,6 @@ impl<'a> Declaration<'a> {
         values
     }
 
-    /// The value of the last assignment to a local that stands before a place.
-    pub(crate) fn value_before(&self, local: LocalId, at: TextSize) -> Option<ExprId> {
-        let mut last: Option<(TextSize, ExprId)> = None;
-        for (_, stmt) in self.tree.stmts.iter() {
-            let StmtKind::Assign { lhs, rhs, .. } = &stmt.kind else {
-                continue;
-            };
-            let start = stmt.range.start();
-            if start >= at || last.is_some_and(|(before, _)| before >= start) {
-                continue;
-            }
-            let index = (lhs.iter()).position(|l| {
-                self.facts.refs.get(self.tree.unparen(*l)) == Some(&Res::Local(local))
-            });
-            if let Some(index) = index {
-                let value = if rhs.len() == lhs.len() {
-                    rhs[index]
-                } else {
-                    rhs[0]
-                };
-                last = Some((start, value));
-            }
-        }
-        match last {
-            Some((_, value)) => Some(value),
-            None => self.value_at(local).map(|(value, _)| value),
-        }
-    }
-
     /// The (first) value that a local gets by an assignment.
     pub(crate) fn value_at(&self, local: LocalId) -> Option<(ExprId, usize)> {
         for (_, stmt) in self.tree.stmts.iter() {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::{
-    ELEMENT, Fact, Fate, FlowKind, How, Invoke, ParamEffect, Slot, Summary, When,
+    ELEMENT, Fact, Fate, FlowKind, How, Invoke, Keep, ParamEffect, Slot, Summary, When,
 };
 use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
@@ -88,6 +88,8 @@ pub(crate) enum Role {
     Peer,
     /// It stands where something of the thing was, and is nothing of it.
     Other,
+    /// It holds the error of a call that keeps the thing if it succeeds.
+    Keeper,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,6 +110,8 @@ impl Place {
 enum Imp {
     /// Nothing.
     Keep,
+    /// Who might have kept it has not.
+    NotKept,
     /// There is a thing.
     Acquired,
     /// There is none (or none any more), or nobody knows.
@@ -730,6 +734,7 @@ impl<'a> Interp<'a> {
                 }
             }
         }
+        self.ev.moved |= state.marks.iter().any(|m| m.role == Role::Keeper);
         if self.ev.settled() {
             if self.ev.released
                 && let Some(stmt) = stmt
@@ -939,6 +944,10 @@ impl<'a> Interp<'a> {
         };
         match if taken { if_true } else { if_false } {
             Imp::Keep => true,
+            Imp::NotKept => {
+                state.marks.retain(|m| m.role != Role::Keeper);
+                true
+            }
             Imp::Acquired => {
                 self.resolve(state);
                 true
@@ -947,6 +956,7 @@ impl<'a> Interp<'a> {
                 if self.drained(cond) || self.ob.acquirer.extra == Extra::Pull {
                     out.released = true;
                 }
+                out.moved |= state.marks.iter().any(|m| m.role == Role::Keeper);
                 false
             }
         }
@@ -1025,7 +1035,9 @@ impl<'a> Interp<'a> {
         let rel = self.quiet(state, value);
         match other {
             None => {
-                if rel.is(Role::Err) {
+                if rel.is(Role::Keeper) {
+                    (Imp::Drop, Imp::NotKept)
+                } else if rel.is(Role::Err) {
                     (Imp::Acquired, Imp::Drop)
                 } else if rel.has(Role::Thing) || rel.is(Role::View) {
                     // The thing is there, so whatever holds it is not nil; and without an error to look at this is the test.
@@ -1395,7 +1407,8 @@ impl<'a> Interp<'a> {
         let f = self.f;
         match &f.tree[stmt].kind {
             StmtKind::Expr(e) => {
-                self.eval_all(state, *e);
+                let dropped = self.eval_all(state, *e);
+                self.ev.moved |= dropped.iter().any(|r| r.has(Role::Keeper));
             }
             StmtKind::Send { chan, value } => {
                 self.eval(state, *chan);
@@ -1569,7 +1582,9 @@ impl<'a> Interp<'a> {
         let f = self.f;
         let target = f.tree.unparen(target);
         match &f.tree[target].kind {
-            ExprKind::Ident(name) if name.is_blank() => {}
+            ExprKind::Ident(name) if name.is_blank() => {
+                self.ev.moved |= rel.has(Role::Keeper);
+            }
             ExprKind::Ident(_) => match f.facts.refs.get(target) {
                 Some(Res::Local(local)) => {
                     let local = *local;
@@ -1750,6 +1765,11 @@ impl<'a> Interp<'a> {
     /// A variable gets another value.
     fn overwrite(&mut self, state: &mut State, local: LocalId) {
         let had = state.has_thing();
+        // Nobody asked whether it was kept.
+        self.ev.moved |= state
+            .marks
+            .iter()
+            .any(|m| m.role == Role::Keeper && m.place.local == local);
         state.unmark(local, &[]);
         if had && !state.has_thing() && !self.acquiring {
             self.ev.lost = true;
@@ -1882,7 +1902,7 @@ impl<'a> Interp<'a> {
     /// The thing goes where it cannot be followed.
     fn escape(&mut self, state: &State, rel: &Rel) {
         let moves = |role: &Role| match role {
-            Role::Thing | Role::View | Role::Parent | Role::Next => true,
+            Role::Thing | Role::View | Role::Parent | Role::Next | Role::Keeper => true,
             Role::Ctx => self.is_carried(),
             Role::Err | Role::Peer | Role::Other => false,
         };
@@ -2495,6 +2515,14 @@ impl<'a> Interp<'a> {
                 return;
             }
         }
+        if rel.is(Role::Keeper) {
+            match f.asserts_error(call, index) {
+                Some(true) => state.marks.retain(|m| m.role != Role::Keeper),
+                Some(false) => self.ev.moved = true,
+                None => {}
+            }
+            return;
+        }
         if rel.is(Role::Err) {
             match f.asserts_error(call, index) {
                 Some(true) => self.ev.absent = true,
@@ -2599,7 +2627,7 @@ impl<'a> Interp<'a> {
         }
         for (path, role) in &rel.at {
             match role {
-                Role::Err | Role::Ctx | Role::Other => {}
+                Role::Err | Role::Ctx | Role::Other | Role::Keeper => {}
                 // Whoever gets it may read the rest.
                 Role::Next => self.ev.moved = true,
                 Role::Peer => {
@@ -2673,6 +2701,13 @@ impl<'a> Interp<'a> {
                     {
                         self.ev.released |= always;
                         self.ev.moved |= !always;
+                        continue;
+                    }
+                    if effect.fate == Fate::Kept(Keep::Process)
+                        && let Some(error) = f.result_types(call).iter().position(Ty::is_error)
+                    {
+                        // Kept if it says so.
+                        put(results, error, Rel::of(Vec::new(), Role::Keeper));
                         continue;
                     }
                     if effect.fate != Fate::Borrowed {
