@@ -843,6 +843,12 @@ fn finding(
         stmt,
     };
     let verdict = judge(&found)?;
+    // What is never released is best seen at the last exit; the first one is often that of an error.
+    let told = match trigger {
+        Trigger::NeverReleased => out.leaks.iter().max_by_key(|l| l.range.start()),
+        _ => None,
+    };
+    let told = told.unwrap_or(leak);
     let what = text.as_deref().map(|t| format!("`{t}`"));
     let mut message = match (&what, trigger) {
         (what, trigger) if kind.owner.is_some() => owner_message(kind, what.as_deref(), trigger),
@@ -876,7 +882,7 @@ fn finding(
         message,
         range,
         function: Some(f.name()),
-        related: super::story::steps(&found, leak, what.as_deref()),
+        related: super::story::steps(&found, told, what.as_deref()),
         site: fixable.then(|| Box::new(site(f, cx, ob, out, trigger, stmt))),
     })
 }
