@@ -133,6 +133,10 @@ impl DiskCache {
     }
 
     fn try_put(&self, path: &Path, key: &str, payload: &[u8]) -> io::Result<()> {
+        let len = HEADER + 4 + key.len() + payload.len();
+        if len as u64 > MAX_ENTRY.min(self.max_bytes) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let folder = path.parent().unwrap_or(&self.root);
         if !folder.is_dir() {
             self.make(folder)?;
@@ -358,6 +362,34 @@ mod tests {
         cache.trim();
         let after = (0..20).filter(|n: &u32| cache.path(K, &n.to_string()).exists());
         assert_eq!(after.count(), before);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_cache_is_not_kept() {
+        let (_dir, cache) = cache(1000);
+        cache.put(K, "small", &[1; 900]);
+        cache.put(K, "large", &[2; 1000]);
+        assert_eq!(cache.get(K, "large"), None);
+        assert_eq!(cache.get(K, "small").unwrap(), [1; 900]);
+    }
+
+    #[test]
+    fn what_others_left_behind_goes_away() {
+        let (_dir, cache) = cache(MAX_BYTES);
+        cache.put(K, "a", b"one");
+        let folder = cache.path(K, "a").parent().unwrap().to_owned();
+        let (old, new) = (folder.join(".new-old"), folder.join(".new-new"));
+        for path in [&old, &new] {
+            fs::write(path, "half of").unwrap();
+        }
+        File::options()
+            .write(true)
+            .open(&old)
+            .and_then(|file| file.set_modified(SystemTime::now() - 2 * ABANDONED))
+            .unwrap();
+        cache.trim();
+        assert!(!old.exists() && new.exists());
+        assert_eq!(cache.get(K, "a").unwrap(), b"one");
     }
 
     #[test]

@@ -316,8 +316,8 @@ fn roots(db: &dyn Db, module: SourceFile) -> Arc<Roots> {
     Arc::new(out)
 }
 
-/// Stands for everything that decides what the imports of a module mean: its `go.mod`, its `go.work`, whether there is a `vendor`, and
-/// which of its requirements are in the module cache.
+/// Stands for everything that decides what the imports of a module mean, and those of what it imports from the module cache: its
+/// `go.mod`, its `go.work`, whether there is a `vendor`, and which of its requirements, and of theirs, are in the module cache.
 #[salsa::tracked(returns(copy))]
 pub fn module_state(db: &dyn Db, module: SourceFile) -> u64 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
@@ -332,17 +332,56 @@ pub fn module_state(db: &dyn Db, module: SourceFile) -> u64 {
     for vendor in &roots.vendor {
         hasher.update(vendor.as_os_str().as_encoded_bytes());
     }
-    for (path, dir) in cached_requirements(db, module) {
-        let there = directory(db, &dir).listing(db).is_some();
-        hasher.update(path.as_str().as_bytes());
-        hasher.update(dir.as_os_str().as_encoded_bytes());
-        hasher.update(&[u8::from(there), b'\n']);
+    hasher.update(&dependency_state(db, module).to_le_bytes());
+    hasher.digest()
+}
+
+/// Stands for which modules of the module cache a module depends on, by however many steps. What lies in the module cache does not
+/// change, but which of the versions that a module asks for are there may.
+#[salsa::tracked(returns(copy))]
+pub(crate) fn dependency_state(db: &dyn Db, module: SourceFile) -> u64 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut work = vec![module];
+    while let Some(module) = work.pop() {
+        let requirements = requirements(db, module);
+        hasher.update(&requirements.hash.to_le_bytes());
+        work.extend((requirements.there.iter().copied()).filter(|file| seen.insert(*file)));
     }
     hasher.digest()
 }
 
+/// What the requirements of a module mean.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Requirements {
+    /// Stands for their directories, and for which of them are there.
+    hash: u64,
+    /// The `go.mod` of those that are there and have one.
+    there: Vec<SourceFile>,
+}
+
+#[salsa::tracked(returns(clone))]
+fn requirements(db: &dyn Db, module: SourceFile) -> Arc<Requirements> {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let mut out = Requirements::default();
+    if module.exists(db) {
+        for (path, dir) in cached_requirements(db, module) {
+            let listing = directory(db, &dir).listing(db);
+            hasher.update(path.as_str().as_bytes());
+            hasher.update(b" ");
+            hasher.update(dir.file_name().unwrap_or_default().as_encoded_bytes());
+            hasher.update(&[u8::from(listing.is_some()), b'\n']);
+            if listing.is_some_and(|listing| listing.go_mod) {
+                out.there.push(source_file(db, &dir.join("go.mod")));
+            }
+        }
+    }
+    out.hash = hasher.digest();
+    Arc::new(out)
+}
+
 /// Where the requirements of a module lie in the module cache, with their paths; whether they are there or not.
-pub(crate) fn cached_requirements(db: &dyn Db, module: SourceFile) -> Vec<(Name, PathBuf)> {
+fn cached_requirements(db: &dyn Db, module: SourceFile) -> Vec<(Name, PathBuf)> {
     let roots = roots(db, module);
     let mut found: Vec<_> = (roots.cache.iter())
         .map(|root| (root.path, root.dir.clone()))

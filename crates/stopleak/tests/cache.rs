@@ -72,6 +72,8 @@ func leaks(name string) {
 struct Tree {
     dir: TempDir,
     cache: TempDir,
+    /// The module cache; there is none at first.
+    modules: TempDir,
 }
 
 impl Tree {
@@ -79,6 +81,7 @@ impl Tree {
         let tree = Self {
             dir: tempfile::tempdir().expect("a folder"),
             cache: tempfile::tempdir().expect("a folder"),
+            modules: tempfile::tempdir().expect("a folder"),
         };
         tree.write("go.mod", "module m\n\ngo 1.22\n");
         tree.write("a/a.go", A);
@@ -100,9 +103,23 @@ impl Tree {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("has a folder")).expect("folder");
-        fs::write(path, text).expect("file");
+        write(&self.path(name), text);
+    }
+
+    /// The module cache.
+    fn modules(&self) -> PathBuf {
+        self.modules.path().join("mod")
+    }
+
+    /// Puts a version of a module with a function `Shut` into the module cache.
+    fn module(&self, version: &str, requires: &str, shut: &str) {
+        let dir = self.modules().join("example.com").join(version);
+        let name = version.split('@').next().expect("a name");
+        write(
+            &dir.join("go.mod"),
+            &format!("module example.com/{name}\n\ngo 1.22\n{requires}"),
+        );
+        write(&dir.join("shut.go"), &format!("package {name}\n\n{shut}"));
     }
 
     fn edit(&self, name: &str, old: &str, new: &str) {
@@ -126,6 +143,8 @@ impl Tree {
             .current_dir(self.dir.path())
             .env_remove("CLICOLOR_FORCE")
             .env("STOPLEAK_CACHE_DIR", self.cache.path())
+            .env("GOMODCACHE", self.modules())
+            .env_remove("GOWORK")
             .args(args)
             .stdin(Stdio::null());
         command
@@ -166,6 +185,11 @@ impl Tree {
         assert_eq!(self.known(), 7.max(known), "all is known in the end");
         known
     }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("has a folder")).expect("folder");
+    fs::write(path, text).expect("file");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -380,4 +404,167 @@ fn cleaning() {
     assert_eq!(tree.run(&["check", "--no-cache"]).0, Some(1));
     assert!(!tree.cache.path().exists());
     assert_eq!(tree.same(), 0);
+}
+
+/// Hands its file on to the module `example.com/x`, which hands it on to `example.com/y`.
+const USES_X: &str = "package uses
+
+import (
+	\"os\"
+
+	\"example.com/x\"
+)
+
+func uses(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	x.Shut(f)
+	return nil
+}
+";
+const X: &str =
+    "import (\n\t\"os\"\n\n\t\"example.com/y\"\n)\n\nfunc Shut(f *os.File) { y.Shut(f) }\n";
+const READS: &str = "import \"os\"\n\nfunc Shut(f *os.File) { f.Name() }\n";
+const CLOSES: &str = "import \"os\"\n\nfunc Shut(f *os.File) { f.Close() }\n";
+
+impl Tree {
+    /// With a package that calls a function of a module that is not there yet.
+    fn with_dependencies() -> Self {
+        let tree = Self::new();
+        tree.write(
+            "go.mod",
+            "module m\n\ngo 1.22\n\nrequire example.com/x v1.0.0\n",
+        );
+        tree.write("a/uses/uses.go", USES_X);
+        tree.settle();
+        tree
+    }
+
+    /// Whether `uses` leaks, with the cache as without it.
+    #[track_caller]
+    fn uses_leaks(&self) -> bool {
+        let args = ["check", "--format", "concise"];
+        let fresh = self.run(&[&args[..], &["--no-cache"]].concat());
+        for _ in 0..2 {
+            assert_eq!(self.run(&args), fresh);
+        }
+        fresh.1.contains("uses.go")
+    }
+}
+
+#[test]
+fn modules_come_and_go() {
+    let tree = Tree::with_dependencies();
+    assert!(!tree.uses_leaks(), "nothing is known of x");
+    tree.module("x@v1.0.0", "require example.com/y v1.0.0\n", X);
+    assert!(!tree.uses_leaks(), "nothing is known of y");
+    // The project's own `go.mod` says nothing of y.
+    tree.module("y@v1.0.0", "", READS);
+    assert!(tree.uses_leaks());
+    let y = tree.modules().join("example.com/y@v1.0.0");
+    fs::remove_dir_all(y).expect("removes");
+    assert!(!tree.uses_leaks());
+    tree.module("y@v1.1.0", "", CLOSES);
+    assert!(!tree.uses_leaks());
+    tree.module("y@v1.2.0", "", READS);
+    assert!(tree.uses_leaks(), "the highest version counts");
+    // Another version of x, which needs no y.
+    tree.module("x@v1.0.1", "", CLOSES);
+    assert!(tree.uses_leaks());
+    tree.edit("go.mod", "v1.0.0", "v1.0.1");
+    assert!(!tree.uses_leaks());
+    fs::remove_dir_all(tree.modules()).expect("removes");
+    assert!(!tree.uses_leaks());
+}
+
+#[test]
+fn replacements_and_vendored_code_may_change() {
+    let tree = Tree::with_dependencies();
+    tree.module("x@v1.0.0", "", READS);
+    assert!(tree.uses_leaks());
+    tree.write(
+        "vendor/example.com/x/x.go",
+        &format!("package x\n\n{CLOSES}"),
+    );
+    assert!(!tree.uses_leaks(), "what is vendored comes first");
+    tree.edit("vendor/example.com/x/x.go", "f.Close()", "f.Name()");
+    assert!(tree.uses_leaks());
+    fs::remove_dir_all(tree.path("vendor")).expect("removes");
+    tree.write(".x/go.mod", "module example.com/x\n");
+    tree.write(".x/x.go", &format!("package x\n\n{CLOSES}"));
+    tree.edit(
+        "go.mod",
+        "v1.0.0\n",
+        "v1.0.0\n\nreplace example.com/x => ./.x\n",
+    );
+    assert!(!tree.uses_leaks());
+    tree.edit(".x/x.go", "f.Close()", "f.Name()");
+    assert!(tree.uses_leaks());
+    tree.edit(".x/x.go", "f.Name()", "f.Close()");
+    tree.edit("go.mod", "replace example.com/x => ./.x\n", "");
+    assert!(tree.uses_leaks());
+    tree.write("go.work", "go 1.22\n\nuse (\n\t.\n\t./.x\n)\n");
+    assert!(
+        !tree.uses_leaks(),
+        "a module of the workspace comes before the module cache"
+    );
+    tree.edit(".x/x.go", "f.Close()", "f.Name()");
+    assert!(tree.uses_leaks());
+}
+
+#[test]
+fn damaged_summaries_of_dependencies() {
+    let tree = Tree::with_dependencies();
+    tree.module("x@v1.0.0", "require example.com/y v1.0.0\n", X);
+    tree.module("y@v1.0.0", "", CLOSES);
+    assert!(!tree.uses_leaks());
+    let stored = || -> Vec<PathBuf> {
+        (files(tree.cache.path()).into_iter())
+            .filter(|path| path.components().any(|c| c.as_os_str() == "summaries"))
+            .collect()
+    };
+    assert_eq!(stored().len(), 2);
+    for (n, damage) in [&b""[..], &[0; 100], &[0xff; 4000]].into_iter().enumerate() {
+        for file in stored() {
+            fs::write(&file, damage).expect("file");
+        }
+        tree.write("a/uses/more.go", &format!("package uses\n\nvar _ = {n}\n"));
+        assert!(!tree.uses_leaks());
+        assert_eq!(stored().len(), 2);
+    }
+}
+
+#[test]
+fn many_runs_with_dependencies_while_the_cache_is_removed() {
+    let tree = Tree::with_dependencies();
+    tree.module("x@v1.0.0", "require example.com/y v1.0.0\n", X);
+    tree.module("y@v1.0.0", "", READS);
+    let fresh = tree.run(&["check", "--no-cache", "--format", "json"]);
+    assert!(fresh.1.contains("uses.go"));
+    for _ in 0..3 {
+        let runs: Vec<_> = (0..8)
+            .map(|n| {
+                let args: &[&str] = match n {
+                    3 | 6 => &["cache", "clean"],
+                    _ => &["check", "--format", "json"],
+                };
+                let child = tree
+                    .command(args)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn();
+                (args[0], child.expect("runs"))
+            })
+            .collect();
+        for (what, run) in runs {
+            let output = run.wait_with_output().expect("ends");
+            if what == "check" {
+                assert_eq!(String::from_utf8_lossy(&output.stdout), fresh.1);
+                assert_eq!(output.stderr, b"");
+            }
+        }
+    }
+    assert!(tree.uses_leaks());
 }

@@ -1,7 +1,7 @@
 //! Summaries of the module cache's packages on disk.
 //!
 //! What lies in the module cache never changes, so what its functions do to what they are given is found out once for all projects. The
-//! only thing that may change is which versions of a module's own dependencies are there; that is what [`stamp`] is about.
+//! only thing that may change is which versions of a module's own dependencies are there; that is what [`dependency_state`] stands for.
 //!
 //! A file holds what is known of one package. What it holds is exactly what would be computed again: reading it changes no result.
 
@@ -19,7 +19,7 @@ use crate::db::{Db, DeclId, DeclSort, Directory, Settings, SourceFile, directory
 use crate::disk::{DiskCache, Kind};
 use crate::package::{PackageId, UnitKind, package_of_decl};
 use crate::told::told_table;
-use crate::workspace::{cached_requirements, nearest_go_mod};
+use crate::workspace::{dependency_state, nearest_go_mod};
 
 /// Changes with [`Summary`] and with what is written here.
 const FORMAT: u32 = 2;
@@ -74,7 +74,7 @@ impl Key {
 /// What is on disk for one package.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
-    /// Modules whose code was looked at, as paths below the module cache, with their [`stamp`]s.
+    /// Modules whose code was looked at, as paths below the module cache, with their [`dependency_state`]s.
     modules: BTreeMap<String, u64>,
     summaries: BTreeMap<Key, Summary>,
 }
@@ -124,7 +124,7 @@ fn read(db: &dyn Db, unit: PackageId) -> Option<Arc<Stored>> {
     let cache = Settings::get(db).environment(db).mod_cache.as_deref()?;
     for (module, then) in &contents.modules {
         let module = source_file(db, &cache.join(module).join("go.mod"));
-        if stamp(db, module) != *then {
+        if dependency_state(db, module) != *then {
             return None;
         }
     }
@@ -141,20 +141,6 @@ fn read(db: &dyn Db, unit: PackageId) -> Option<Arc<Stored>> {
         modules: contents.modules,
         summaries,
     }))
-}
-
-/// Which directories the requirements of a cached module mean, and which of them are there.
-#[salsa::tracked(returns(copy))]
-fn stamp(db: &dyn Db, module: SourceFile) -> u64 {
-    let mut text = String::new();
-    if module.exists(db) {
-        for (path, dir) in cached_requirements(db, module) {
-            let there = directory(db, &dir).listing(db).is_some();
-            let name = dir.file_name().unwrap_or_default().to_string_lossy();
-            text.push_str(&format!("{path} {name} {there}\n"));
-        }
-    }
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 /// Whether nobody has the file in an editor, where it may have been changed, and no configuration says anything for it.
@@ -265,7 +251,7 @@ fn modules(
             && let Some(place) = module.path(db).parent().map(Path::to_owned)
             && let Some(place) = below_cache(db, directory(db, &place))
         {
-            out.insert(place, stamp(db, module));
+            out.insert(place, dependency_state(db, module));
         }
         for group in plan(db, decl, hops).iter() {
             for member in group.members(db) {
