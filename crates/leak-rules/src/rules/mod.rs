@@ -118,7 +118,7 @@ pub(crate) struct Declared {
     pub(crate) check: fn(&CheckContext<'_>) -> Vec<RawFinding>,
 }
 
-static DECLARED: [&Declared; 28] = [
+static DECLARED: &[&Declared] = &[
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
