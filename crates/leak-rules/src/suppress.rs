@@ -141,8 +141,16 @@ struct Malformed {
 /// The linters and checks of others that cover the same ground as a rule of ours.
 fn same_ground(linter: &str) -> &'static [&'static str] {
     match linter {
-        "bodyclose" => &["unclosed-http-body"],
-        "sqlclosecheck" => &["unclosed-sql-rows", "unclosed-sql-stmt"],
+        "bodyclose" => &[
+            "unclosed-http-body",
+            "partially-built-owner",
+            "wrapper-drops-close",
+        ],
+        "sqlclosecheck" => &[
+            "unclosed-sql-rows",
+            "unclosed-sql-stmt",
+            "partially-built-owner",
+        ],
         "govet" | "lostcancel" | "vet" => &["dropped-cancel"],
         "gocritic" | "revive" => &["defer-in-loop"],
         "gosec" => &["dropped-cancel", "missing-timeout"],

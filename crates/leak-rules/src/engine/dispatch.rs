@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::acquire::Names;
 use super::find::last_name;
 use super::kinds::{self, Named};
-use crate::rules::{Declared, declared};
+use crate::rules::{Declared, declared, unclosed_resource};
 
 /// What occurs in a declaration. A set: [`Syntax::and`] makes larger ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +171,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         }
     }
     assert!(table.rules.len() <= Set::MAX && table.needs.len() <= Set::MAX);
+    let owners = (table.rules.iter()).position(|rule| rule.name == unclosed_resource::RULE.name);
     for (name, named) in kinds::names() {
         let entry = table.names.entry(name).or_default();
         entry.single |= named.single;
+        // A function of this name that is not in the table, also one of a dependency, may make an owner.
+        if let Some(number) = owners {
+            entry.kinds.insert(number);
+        }
         for rule in &named.rules {
             if let Some(number) = table.rules.iter().position(|r| r.name == *rule) {
                 entry.kinds.insert(number);

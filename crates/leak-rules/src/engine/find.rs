@@ -15,10 +15,12 @@ use super::function::{Declaration, Depth, Function, Target};
 use super::interp::{Interp, Obligation, Outcome, Place};
 use super::kinds::{Acquirer, Extra, Kind};
 use super::site::{
-    Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Trigger, Value,
+    Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Pattern, Trigger,
+    Value,
 };
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::rules::{partially_built_owner, wrapper_drops_close};
 
 /// A leak that was found, before a rule puts it into words.
 pub(crate) struct Found<'a> {
@@ -80,7 +82,8 @@ pub(crate) fn check(
     let mut suspects = Vec::new();
     let shallow = cx.declaration(Depth::Shallow);
     follow(shallow, cx, rule, &calls, &mut |_, ob, out, _| {
-        if !out.leaks.is_empty() && !suspects.contains(&ob.call) {
+        let suspicious = !out.leaks.is_empty() || !out.wrapped.is_empty();
+        if suspicious && !suspects.contains(&ob.call) {
             suspects.push(ob.call);
         }
     });
@@ -92,6 +95,7 @@ pub(crate) fn check(
     let full = cx.declaration(Depth::Full);
     follow(full, cx, rule, &calls, &mut |f, ob, out, target| {
         findings.extend(finding(f, cx, ob, out, target, judge));
+        findings.extend(wrapped(f, cx, ob, out));
     });
     findings
 }
@@ -850,8 +854,14 @@ fn finding(
     };
     let told = told.unwrap_or(leak);
     let what = text.as_deref().map(|t| format!("`{t}`"));
+    let partial = is_half_built(cx, ob, out);
     let mut message = match (&what, trigger) {
-        (what, trigger) if kind.owner.is_some() => owner_message(kind, what.as_deref(), trigger),
+        (what, trigger) if kind.owner.is_some() => {
+            owner_message(kind, what.as_deref(), trigger, partial)
+        }
+        (Some(what), _) if partial => {
+            format!("{what} is not {} when a later step fails", kind.released)
+        }
         (Some(what), Trigger::NeverReleased | Trigger::NeverScanned) => {
             format!("{what} is never {}", kind.released)
         }
@@ -877,7 +887,11 @@ fn finding(
     let fixable = (out.leaks.iter().map(|l| &l.held).chain([&out.held]))
         .all(|held| held.as_ref().is_none_or(|p| !p.is_element()));
     Some(RawFinding {
-        rule: kind.rule,
+        rule: if partial {
+            partially_built_owner::RULE.name
+        } else {
+            kind.rule
+        },
         severity: kind.severity.unwrap_or(verdict.severity),
         message,
         range,
@@ -887,8 +901,52 @@ fn finding(
     })
 }
 
+/// Whether the thing becomes part of something larger, and is lost only where that is not finished: where the function fails.
+fn is_half_built(cx: &CheckContext<'_>, ob: &Obligation, out: &Outcome) -> bool {
+    !cx.in_test
+        && out.built
+        && !out.collected
+        && ob.kind.makes_owners
+        && !out.discarded
+        && out.leaks.iter().all(|leak| leak.fails)
+}
+
+/// The finding about a thing that is returned inside of something by which nobody can release it.
+fn wrapped(
+    f: &Function<'_>,
+    cx: &CheckContext<'_>,
+    ob: &Obligation,
+    out: &Outcome,
+) -> Option<RawFinding> {
+    let first = out.wrapped.first()?;
+    let held = out.held.as_ref().filter(|held| !held.is_element())?;
+    let kind = ob.kind;
+    if cx.in_test || out.bounded || kind.ends_with_process && super::runs_once(cx) {
+        return None;
+    }
+    let what = format!("`{}`", place_text(f.facts, held));
+    let call = f.tree[ob.call].range;
+    let related = super::story::steps_to_wrapper(f, ob, first, &what);
+    let stmt = statement_of(f, ob);
+    let trigger = Trigger::Pattern(Pattern::DropsClose {
+        exit: first.stmt,
+        operand: first.operand,
+    });
+    Some(RawFinding {
+        rule: wrapper_drops_close::RULE.name,
+        severity: kind.severity.unwrap_or(wrapper_drops_close::RULE.severity),
+        message: format!(
+            "{what} is returned inside of something that does not close it, and nobody else can"
+        ),
+        range: call,
+        function: Some(f.name()),
+        related,
+        site: (out.wrapped.len() == 1).then(|| Box::new(site(f, cx, ob, out, trigger, stmt))),
+    })
+}
+
 /// What is wrong with an owner: it is named with what it holds, which is not to be seen where it is made.
-fn owner_message(kind: &Kind, what: Option<&str>, trigger: Trigger) -> String {
+fn owner_message(kind: &Kind, what: Option<&str>, trigger: Trigger, partial: bool) -> String {
     let Some(outer) = kind.owner else {
         return String::new();
     };
@@ -909,6 +967,7 @@ fn owner_message(kind: &Kind, what: Option<&str>, trigger: Trigger) -> String {
         return format!("{what}, and nothing can release it any more");
     };
     match trigger {
+        _ if partial => format!("{what}; `{release}` is not called when a later step fails"),
         Trigger::Overwritten => {
             format!("{what}; it gets another value before `{release}` is called")
         }

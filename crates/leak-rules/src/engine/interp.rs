@@ -273,6 +273,8 @@ struct Events {
     touched: bool,
     /// Nothing holds the thing any more.
     lost: bool,
+    /// It is put into a field of something that was there before.
+    stored: bool,
     /// Where it was released.
     release_at: Vec<TextRange>,
     /// What else a reader should know.
@@ -379,6 +381,17 @@ pub(crate) struct Leak {
     pub(crate) path: Vec<Step>,
     /// What holds the thing there.
     pub(crate) held: Option<Place>,
+    /// The function returns an error there.
+    pub(crate) fails: bool,
+}
+
+/// A return that gives only something that reads or writes through the thing, and by which nobody can release it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wrapped {
+    /// The return.
+    pub(crate) stmt: StmtId,
+    /// What it returns.
+    pub(crate) operand: ExprId,
 }
 
 /// What came of following an obligation.
@@ -402,6 +415,11 @@ pub(crate) struct Outcome {
     pub(crate) settled: Vec<BlockId>,
     /// It is put into a collection on some path.
     pub(crate) collected: bool,
+    /// On some path it becomes part of something else that lives on: a field of what is returned, or of what was there before, or what
+    /// is returned reads or writes through it.
+    pub(crate) built: bool,
+    /// It is returned inside of something by which it cannot be released.
+    pub(crate) wrapped: Vec<Wrapped>,
     /// The search was given up.
     pub(crate) bounded: bool,
 }
@@ -558,6 +576,7 @@ impl<'a> Interp<'a> {
                             range,
                             path: way(&visits, index, &notes),
                             held: holder(&before),
+                            fails: false,
                         });
                     }
                     ended = true;
@@ -662,6 +681,7 @@ impl<'a> Interp<'a> {
     fn note(&self, out: &mut Outcome) {
         out.released |= self.ev.released;
         out.moved |= self.ev.moved;
+        out.built |= self.ev.stored;
     }
 
     /// Leaves a loop's body for its next iteration: what is declared in the body is gone.
@@ -699,6 +719,7 @@ impl<'a> Interp<'a> {
             range,
             path: Vec::new(),
             held: None,
+            fails: false,
         })
     }
 
@@ -716,14 +737,34 @@ impl<'a> Interp<'a> {
             Some(StmtKind::Return(values)) => values,
             _ => &[],
         };
+        let mut given: Vec<(ExprId, Rel)> = Vec::new();
         for &operand in operands {
             let results = self.eval_all(state, operand);
-            for rel in results {
-                if rel.has(Role::Thing) || rel.has(Role::View) {
-                    self.ev.touched = true;
-                }
-                self.escape(state, &rel);
+            given.extend(results.into_iter().map(|rel| (operand, rel)));
+        }
+        let wrapper = self.wrapper(state, &given);
+        for (_, rel) in &given {
+            if rel.has(Role::Thing) || rel.has(Role::View) {
+                self.ev.touched = true;
             }
+            out.built |= (rel.at.iter())
+                .any(|(at, role)| *role == Role::Thing && at.len() > self.ob.kind.path.len());
+            if wrapper.is_none() {
+                self.escape(state, rel);
+            }
+        }
+        if let (Some(operand), Some(stmt)) = (wrapper, stmt) {
+            // Whoever gets it uses the thing: it may not be released here.
+            out.moved = true;
+            out.built = true;
+            let pending = state.pending.clone();
+            let released = self.ev.settled()
+                || (pending.into_iter()).any(|error| !self.is_nil_at_exit(state, error, operands))
+                || self.early_release(state, Some(operands));
+            if !released {
+                out.wrapped.push(Wrapped { stmt, operand });
+            }
+            return;
         }
         if operands.is_empty() && stmt.is_some() {
             for mark in &state.marks {
@@ -780,6 +821,7 @@ impl<'a> Interp<'a> {
             range,
             path,
             held: holder(state),
+            fails: self.reports_error(state, operands),
         });
     }
 
@@ -812,6 +854,92 @@ impl<'a> Interp<'a> {
             }),
             _ => true,
         }
+    }
+
+    /// Whether the function surely returns an error with these operands.
+    fn reports_error(&self, state: &State, operands: &[ExprId]) -> bool {
+        let f = self.f;
+        if !f.returns_error() {
+            return false;
+        }
+        let is_error = |local: LocalId| state.nil(local) == Some(false);
+        let Some(&error) = operands.last() else {
+            return (f.results().last().copied().flatten()).is_some_and(is_error);
+        };
+        match f.facts.refs.get(f.tree.unparen(error)) {
+            Some(Res::Nil) => false,
+            Some(Res::Local(local)) => is_error(*local),
+            // What is made for the return, or a variable of a package.
+            _ => true,
+        }
+    }
+
+    /// The operand of a return by which alone the thing is handed on, if nobody can release it by that: `bufio.NewReader(f)`.
+    fn wrapper(&mut self, state: &mut State, given: &[(ExprId, Rel)]) -> Option<ExprId> {
+        let kind = self.ob.kind;
+        let plain = kind.makes_owners
+            && kind.owner.is_none()
+            && kind.release.contains(&"Close")
+            && kind.spread == Spread::No
+            && kind.channel.is_none()
+            && !kind.fluent;
+        if !plain || !self.literals.is_empty() {
+            return None;
+        }
+        let mut views = given.iter().filter(|(_, rel)| !rel.is_none());
+        let (operand, _) = views.find(|(_, rel)| rel.is(Role::View))?;
+        let only = given.iter().all(|(_, rel)| {
+            rel.closure.is_none()
+                && !rel.releaser
+                && (rel.at.iter()).all(|(path, role)| {
+                    *role == Role::Err || *role == Role::View && path.is_empty()
+                })
+        });
+        let one = given.iter().filter(|(_, rel)| rel.is(Role::View)).count() == 1;
+        (only && one && self.only_wraps(state, *operand, 0)).then_some(*operand)
+    }
+
+    /// Whether an expression is made by functions that are known to do nothing but read or write through what they are given, from
+    /// the thing itself.
+    fn only_wraps(&mut self, state: &mut State, expr: ExprId, depth: u32) -> bool {
+        let f = self.f;
+        let expr = f.tree.unparen(expr);
+        if depth > 0 && self.quiet(state, expr).is(Role::Thing) {
+            return true;
+        }
+        if depth > MAX_LITERALS {
+            return false;
+        }
+        if let Some(Res::Local(local)) = f.facts.refs.get(expr) {
+            return (f.d.only_value(*local))
+                .is_some_and(|(value, at)| at == 0 && self.only_wraps(state, value, depth + 1));
+        }
+        let ExprKind::Call { args, .. } = &f.tree[expr].kind else {
+            return false;
+        };
+        let (Some(target), Some(effects)) = (
+            f.target(expr),
+            f.facts.callees.get(expr).and_then(go_model::effects::of),
+        ) else {
+            return false;
+        };
+        if target.ty.is_some() || !only_uses(target.package.as_str()) {
+            return false;
+        }
+        let mut wraps = false;
+        for (i, arg) in args.iter().enumerate() {
+            let rel = self.quiet(state, *arg);
+            if !rel.has(Role::Thing) && !rel.has(Role::View) {
+                continue;
+            }
+            let view = (effects.param(i).flows.iter())
+                .any(|flow| flow.result == 0 && flow.kind == FlowKind::View);
+            if !view || !self.only_wraps(state, *arg, depth + 1) {
+                return false;
+            }
+            wraps = true;
+        }
+        wraps
     }
 
     /// Whether the error is surely nil when the function returns these operands.
@@ -1598,6 +1726,7 @@ impl<'a> Interp<'a> {
             ExprKind::Selector { base, .. } => {
                 self.eval(state, *base);
                 let Some(place) = f.place(target) else {
+                    self.ev.stored |= rel.has(Role::Thing);
                     return self.escape(state, &rel);
                 };
                 if let Some(handle) = self.ob.kind.handle
@@ -1654,6 +1783,7 @@ impl<'a> Interp<'a> {
                     }
                 } else {
                     self.escape(state, &rel);
+                    self.ev.stored |= rel.has(Role::Thing);
                 }
             }
             ExprKind::Index { base, indices } => {
@@ -2696,8 +2826,13 @@ impl<'a> Interp<'a> {
                             continue;
                         }
                     }
+                    // What depends on an argument does not happen where that says no.
+                    let happens = |when: When| match when {
+                        When::If(slot, fact) => self.given(state, call, slot, fact) != Some(false),
+                        _ => true,
+                    };
                     if let Some(owner) = kind.owner
-                        && let Some(always) = releases_held(owner, effect, path)
+                        && let Some(always) = releases_held(owner, effect, path, &happens)
                     {
                         self.ev.released |= always;
                         self.ev.moved |= !always;
@@ -2843,6 +2978,19 @@ impl<'a> Interp<'a> {
     }
 }
 
+/// Packages whose readers and writers use what they are given for as long as they are used, and never release it.
+fn only_uses(package: &str) -> bool {
+    const PACKAGES: [&str; 4] = ["bufio", "io", "io/ioutil", "golang.org/x/text/transform"];
+    const FAMILIES: [&str; 5] = [
+        "archive/",
+        "compress/",
+        "encoding/",
+        "mime/",
+        "github.com/klauspost/compress/",
+    ];
+    PACKAGES.contains(&package) || FAMILIES.iter().any(|family| package.starts_with(family))
+}
+
 /// What holds the thing: a variable rather than a collection.
 fn holder(state: &State) -> Option<Place> {
     state
@@ -2859,7 +3007,12 @@ fn loop_key(stmt: StmtId, what: &str) -> u64 {
 }
 
 /// Whether a call releases what an owner at this path holds, or hands it out: `Some(true)` if it surely releases it.
-fn releases_held(owner: Owner, effect: &ParamEffect, path: &[Name]) -> Option<bool> {
+fn releases_held(
+    owner: Owner,
+    effect: &ParamEffect,
+    path: &[Name],
+    happens: &dyn Fn(When) -> bool,
+) -> Option<bool> {
     let is_held = |other: &[Name]| {
         other
             .strip_prefix(path)
@@ -2874,7 +3027,7 @@ fn releases_held(owner: Owner, effect: &ParamEffect, path: &[Name]) -> Option<bo
     let mut found = effect
         .releases
         .iter()
-        .filter(|r| is_held(&r.path) && releases(&r.how));
+        .filter(|r| is_held(&r.path) && releases(&r.how) && happens(r.when));
     match found.next() {
         Some(first) => Some(first.when == When::Always || found.any(|r| r.when == When::Always)),
         None => effect

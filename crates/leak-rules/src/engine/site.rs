@@ -241,6 +241,13 @@ pub enum Pattern {
         /// It is `context.AfterFunc`, whose handle is a function.
         context: bool,
     },
+    /// A return hands on only something that uses the thing.
+    DropsClose {
+        /// The return.
+        exit: StmtId,
+        /// What it returns.
+        operand: ExprId,
+    },
 }
 
 /// The acquisition.

@@ -14,7 +14,7 @@ use rustc_hash::FxHashSet;
 
 use super::find::{Found, is_plain_release, statement_of};
 use super::function::Function;
-use super::interp::{Edge, Leak, Note, Obligation, Step};
+use super::interp::{Edge, Leak, Note, Obligation, Step, Wrapped};
 use super::outline::render;
 use super::site::LeakKind;
 use crate::check::RawRelated;
@@ -70,6 +70,26 @@ pub(crate) fn steps(found: &Found<'_>, leak: &Leak, what: Option<&str>) -> Vec<R
         here(message, f.tree[defer].range)
     }));
     steps
+}
+
+/// The path to a return that gives only something that uses the thing.
+pub(crate) fn steps_to_wrapper(
+    f: &Function<'_>,
+    ob: &Obligation,
+    wrapped: &Wrapped,
+    what: &str,
+) -> Vec<RawRelated> {
+    let shown = render(f.tree, wrapped.operand, MAX_CONDITION);
+    vec![
+        here(
+            format!("{what} is {} here", ob.kind.acquired),
+            f.tree[ob.call].range,
+        ),
+        here(
+            format!("only `{shown}` is returned here, which does not release {what}"),
+            f.tree[wrapped.operand].range,
+        ),
+    ]
 }
 
 fn here(message: String, range: TextRange) -> RawRelated {

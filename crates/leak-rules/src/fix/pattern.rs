@@ -1,7 +1,7 @@
 //! Fixes for shapes of code.
 
 use go_model::facts::LocalId;
-use go_syntax::ast::{Element, ExprId, ExprKind, StmtId};
+use go_syntax::ast::{Element, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, TextRange};
 
 use super::Cx;
@@ -35,6 +35,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::TimeoutField { .. } | Pattern::DeferInEndlessLoop => None,
         Pattern::HeaderTimeoutField => add_field(cx, "ReadHeaderTimeout", 10),
         Pattern::AfterFunc { context } => keep_handle(cx, context),
+        Pattern::DropsClose { exit, operand } => with_closer(cx, exit, operand),
     };
     fix.into_iter().collect()
 }
@@ -378,6 +379,65 @@ fn keep_handle(cx: &Cx<'_>, context: bool) -> Option<Fix> {
     builder.insert_after(whole, &format!("defer {release}"))?;
     builder.fix(
         format!("name it `{name}` and defer `{release}` (the function is then called only while this one runs)"),
+        Safety::Unsafe,
+    )
+}
+
+/// What is returned gets the `Close` of what lies below: the thing itself in place of `io.NopCloser`, or a composite.
+fn with_closer(cx: &Cx<'_>, exit: StmtId, operand: ExprId) -> Option<Fix> {
+    let site = cx.site;
+    let held = site.value.as_ref()?;
+    let signature = cx.signature(site.literal)?;
+    let result = signature.results.first()?;
+    let is_closer =
+        (cx.facts().types.get(result.ty)).is_some_and(|ty| ty.is_named("io", "ReadCloser"));
+    let StmtKind::Return(values) = &cx.tree()[exit].kind else {
+        return None;
+    };
+    // A call that gives all results cannot be an element of a composite.
+    if !is_closer
+        || values.first() != Some(&operand)
+        || values.len() != signature.results.len()
+        || cx.nest.function(exit) != Some(site.literal)
+    {
+        return None;
+    }
+    let range = cx.tree()[operand].range;
+    if cx.rebound(
+        held.local,
+        cx.tree()[site.acquire.call].range.end(),
+        range.start(),
+    ) {
+        return None;
+    }
+    let local = cx.facts().locals[held.local].ident.name;
+    let fields: String = (held.fields.iter()).map(|f| format!(".{f}")).collect();
+    let closer = format!("{local}{fields}");
+    let mut builder = cx.builder();
+    let mut inner = cx.tree().unparen(operand);
+    if let ExprKind::Call { args, .. } = &cx.tree()[inner].kind
+        && let [only] = args[..]
+        && (cx.callee_is(inner, "io", "NopCloser") || cx.callee_is(inner, "io/ioutil", "NopCloser"))
+    {
+        inner = only;
+        if cx.src(cx.tree()[inner].range) == closer {
+            builder.replace(cx.abs(range), closer.clone());
+            return builder.fix(
+                format!("return `{closer}` itself (callers have to close it)"),
+                Safety::Unsafe,
+            );
+        }
+    }
+    let reader = cx.qualified(&mut builder, "io", "io", "Reader")?;
+    let with = cx.qualified(&mut builder, "io", "io", "Closer")?;
+    let text = cx.src(cx.tree()[inner].range);
+    let indent = indentation(cx.ctx.text, cx.stmt_range(exit).start);
+    builder.replace(
+        cx.abs(range),
+        format!("struct {{\n{indent}\t{reader}\n{indent}\t{with}\n{indent}}}{{{text}, {closer}}}"),
+    );
+    builder.fix(
+        format!("return it together with the `Close` of `{closer}` (callers have to close it)"),
         Safety::Unsafe,
     )
 }

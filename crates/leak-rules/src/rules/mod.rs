@@ -13,6 +13,7 @@ pub mod defer_before_error_check;
 pub mod defer_in_loop;
 pub mod dropped_cancel;
 pub mod missing_timeout;
+pub mod partially_built_owner;
 pub mod per_call_client;
 pub mod per_call_http_transport;
 pub mod time_after_in_loop;
@@ -38,6 +39,7 @@ pub mod unstopped_signal_notify;
 pub mod unstopped_ticker;
 pub mod unstopped_timer;
 pub mod unwaited_process;
+pub mod wrapper_drops_close;
 
 /// The headings that every rule's documentation has, in this order.
 pub const HEADINGS: [&str; 7] = [
@@ -123,6 +125,7 @@ static DECLARED: &[&Declared] = &[
     &defer_in_loop::RULE,
     &dropped_cancel::RULE,
     &missing_timeout::RULE,
+    &partially_built_owner::RULE,
     &per_call_client::RULE,
     &per_call_http_transport::RULE,
     &time_after_in_loop::RULE,
@@ -148,6 +151,7 @@ static DECLARED: &[&Declared] = &[
     &unstopped_ticker::RULE,
     &unstopped_timer::RULE,
     &unwaited_process::RULE,
+    &wrapper_drops_close::RULE,
 ];
 
 static RULES: LazyLock<Vec<RuleMeta>> = LazyLock::new(|| {

@@ -52,7 +52,8 @@
 //! - The method of the type releases memory only, or something of which nothing is known.
 //! - What is held is a cancel function, a ticker or a timer: its other end may end it.
 //! - The value is only reached through an interface that the constructor returns.
-//! - Constructors of dependencies.
+//! - Constructors of dependencies, but for those with a name that many functions have which acquire something: `Open`, `Dial`, `New`,
+//!   `NewClient`, `Connect`, …
 //!
 //! Owners are reported in `main.main` too: what they do at their end (flush, commit, remove) is not done by the end of the process.
 //!
@@ -126,6 +127,66 @@ func count(name string) (int, error) {
 		return 0, err
 	}
 	return store.Count() // want-related "returns without calling `Close` of `store`"
+}
+"#,
+        );
+    }
+
+    #[test]
+    fn constructors_of_dependencies() {
+        check(
+            r#"
+-- go.mod --
+module example.com/m
+
+go 1.26
+
+require example.com/dep v1.0.0
+-- vendor/modules.txt --
+# example.com/dep v1.0.0
+## explicit; go 1.26
+example.com/dep
+-- vendor/example.com/dep/dep.go --
+package dep
+
+import "net"
+
+type Client struct{ conn net.Conn }
+
+func Dial(addr string) (*Client, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{conn: conn}, nil
+}
+
+func (c *Client) Close() error { return c.conn.Close() }
+
+func (c *Client) Ping() error {
+	_, err := c.conn.Write([]byte("ping"))
+	return err
+}
+-- a.go --
+package a
+
+import "example.com/dep"
+
+func ping(addr string) error {
+	client, err := dep.Dial(addr) // want unclosed-resource "`client` holds the connection opened in `Dial`; `Close` is never called"
+	if err != nil {
+		return err
+	}
+	return client.Ping()
+}
+
+func closed(addr string) error {
+	client, err := dep.Dial(addr)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Ping()
 }
 "#,
         );

@@ -437,7 +437,7 @@ func f(name string) (*owner, error) {
 }
 "
     ), @r#"
-    unclosed-file: `f` is not closed on every path
+    partially-built-owner: `f` is not closed when a later step fails
       4: f, err := os.Open(name)  <- `f` is opened here
       9: if err != nil {  <- when `err != nil`
       10: return nil, err  <- returns without closing `f`
