@@ -162,6 +162,14 @@ impl ResourceOptions {
             releaser(text, self.argument)
                 .map_err(|message| (at("release", self.release.step(i)), message))?;
         }
+        let is_given = |text: &str| matches!(releaser(text, 0), Ok(Releaser::PassedTo(..)));
+        if self.argument != 0 && !self.release.all().iter().any(|text| is_given(text)) {
+            return Err((
+                at("argument", None),
+                "`argument` is about a function or method that the thing is given to, and `release` names none"
+                    .to_owned(),
+            ));
+        }
         if self.error.is_some() && self.error == self.result {
             return Err((
                 at("error", None),

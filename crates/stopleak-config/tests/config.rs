@@ -310,6 +310,11 @@ fn mistakes_about_functions_have_a_place() {
             "\"os.Open\"",
         ),
         (
+            "[[resource]]\nacquire = \"a.B\"\nrelease = \"Close\"\nargument = 1\n",
+            "`release` names none",
+            "1",
+        ),
+        (
             "[[resource]]\nacquire = 1\nrelease = \"Close\"\n",
             "expected a string or an array of strings",
             "1",
