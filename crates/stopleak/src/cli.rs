@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
@@ -33,6 +34,8 @@ pub enum Command {
     Server(ServerArgs),
     /// Place profiles and dumps of running programs on source lines, next to the findings there.
     Profile(Box<ProfileArgs>),
+    /// Watch a running program: memory, goroutines and leaked goroutines over time, and the lines that grow.
+    Watch(Box<WatchArgs>),
     /// Explain a rule, or list all rules.
     Rule(RuleArgs),
     /// Show or verify the configuration.
@@ -175,44 +178,25 @@ pub enum ProfileFormat {
     Full,
     /// One JSON object.
     Json,
+    /// One page with charts, lines and flame graphs, which needs nothing else.
+    Html,
 }
 
-/// Arguments of `profile`.
+/// Where evidence is placed, and from how much on it counts.
 #[derive(Debug, Args)]
-pub struct ProfileArgs {
-    /// Profiles (pprof or debug=1), goroutine dumps, panics, output of goleak or `go test -json`, LeakSanitizer reports, or addresses
-    /// such as http://localhost:6060/debug/pprof/heap; `-` reads stdin. Several of one kind are a series over time.
-    #[arg(required = true, value_name = "FILE|URL")]
-    pub inputs: Vec<String>,
-
-    /// What the inputs are compared with: what grew since then is shown.
-    #[arg(long, value_name = "FILE|URL")]
-    pub base: Option<String>,
+pub struct EvidenceArgs {
     /// The folder of the code.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub dir: PathBuf,
     /// Where a recorded path begins otherwise than the local one (may be given several times).
     #[arg(long = "map", value_name = "RECORDED=LOCAL")]
     pub path_map: Vec<String>,
-    /// Fetch from other machines, too. Profiles show what a program does.
+    /// Ask other machines, too. Profiles show what a program does, and come over a connection that anybody may read.
     #[arg(long)]
     pub allow_remote: bool,
     /// Do not look for findings on the lines.
     #[arg(long)]
     pub no_check: bool,
-
-    /// How evidence is written.
-    #[arg(long, value_enum, default_value_t = ProfileFormat::Full, help_heading = "Output")]
-    pub format: ProfileFormat,
-    /// Lines shown of each profile at most.
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output")]
-    pub top: usize,
-    /// Show lines below the thresholds as well.
-    #[arg(long, help_heading = "Output")]
-    pub all: bool,
-    /// Exit with 0 although there are warnings.
-    #[arg(long, help_heading = "Exit code")]
-    pub exit_zero: bool,
 
     /// Goroutines blocked on a line that are worth showing; ten times as many are a warning.
     #[arg(
@@ -230,6 +214,84 @@ pub struct ProfileArgs {
         help_heading = "Thresholds"
     )]
     pub memory: i64,
+}
+
+/// Arguments of `profile`.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// Profiles (pprof or debug=1), goroutine dumps, panics, output of goleak or `go test -json`, LeakSanitizer reports, folders of
+    /// these, or addresses: http://localhost:6060/debug/pprof/heap, or http://localhost:6060 for the profiles that show leaks; `-` reads
+    /// stdin. Several of one kind are a series over time.
+    #[arg(required = true, value_name = "FILE|URL")]
+    pub inputs: Vec<String>,
+
+    /// What the inputs are compared with: what grew since then is shown.
+    #[arg(long, value_name = "FILE|URL")]
+    pub base: Option<String>,
+    /// Where it is placed.
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
+
+    /// How evidence is written.
+    #[arg(long, value_enum, default_value_t = ProfileFormat::Full, help_heading = "Output")]
+    pub format: ProfileFormat,
+    /// Write to a file.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Lines shown of each profile at most.
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output")]
+    pub top: usize,
+    /// Show lines below the thresholds as well.
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// Exit with 0 although there are warnings.
+    #[arg(long, help_heading = "Exit code")]
+    pub exit_zero: bool,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Where the program serves its profiles (`net/http/pprof`): `localhost:6060`, or http://localhost:8080/admin/pprof/.
+    #[arg(value_name = "URL")]
+    pub url: String,
+
+    /// Time between two looks: `30s`, `5m`, `1h`.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = seconds)]
+    pub every: Duration,
+    /// Stop after so many looks.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Save the profiles in a folder; `stopleak profile FOLDER --format html` makes a report of them.
+    #[arg(long, value_name = "FOLDER")]
+    pub save: Option<PathBuf>,
+    /// Let the program collect its garbage before each look, so that memory is what is in use at that moment.
+    #[arg(long)]
+    pub gc: bool,
+    /// Print lines, as when the output is not a terminal.
+    #[arg(long)]
+    pub plain: bool,
+    /// Where it is placed.
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
+}
+
+/// A time in seconds, minutes or hours, at least a second and at most a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write it as `30s`, `5m` or `1h`".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write it as `30s`, `5m` or `1h`".to_owned())?;
+    match number.checked_mul(factor) {
+        Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("at least one second and at most a day".to_owned()),
+    }
 }
 
 /// Arguments of `server`.
@@ -321,4 +383,30 @@ pub struct VersionArgs {
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn times_have_units() {
+        let of = |text| seconds(text).map(|time| time.as_secs());
+        assert_eq!(of("30s"), Ok(30));
+        assert_eq!(of("45"), Ok(45));
+        assert_eq!(of("5m"), Ok(300));
+        assert_eq!(of("24h"), Ok(86_400));
+        for wrong in ["", "s", "1.5s", "-1s", "1d", "3 s"] {
+            assert!(
+                of(wrong).is_err_and(|message| message.contains("30s")),
+                "{wrong}"
+            );
+        }
+        for wrong in ["0s", "25h", "999999999999999999h"] {
+            assert!(
+                of(wrong).is_err_and(|message| message.contains("a day")),
+                "{wrong}"
+            );
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod cli;
 mod command;
+mod evidence;
 mod exit;
 mod files;
 mod interrupt;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Server(args) => return command::server::run(&args),
         Command::Check(args) => command::check::run(args),
         Command::Profile(args) => command::profile::run(&args),
+        Command::Watch(args) => command::watch::run(&args),
         Command::Rule(args) => command::rule::run(&args),
         Command::Config(args) => command::config::run(&args.command),
         Command::Cache(args) => command::cache::run(&args),

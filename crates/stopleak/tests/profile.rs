@@ -173,7 +173,8 @@ fn evidence_confirms_findings() {
         run.out
     );
     assert!(
-        run.out.contains("1 finding confirmed, 0 not"),
+        run.out
+            .contains("1 finding confirmed, 0 not, in the files of these profiles; 0 lines with evidence and no finding"),
         "{}",
         run.out
     );
@@ -249,7 +250,8 @@ fn running_programs_are_asked() {
     assert!(run.out.contains("150 of `files`"), "{}", run.out);
     let request = thread.join().expect("answers");
     assert!(
-        request.starts_with("GET /debug/pprof/files?debug=1 HTTP/1.0\r\nHost: 127.0.0.1:"),
+        request.starts_with("GET /debug/pprof/files?debug=1 HTTP/1.1\r\n")
+            && request.contains("\r\nhost: 127.0.0.1:"),
         "{request}"
     );
 
@@ -321,4 +323,139 @@ fn paths_are_mapped() {
     tree.write("now.txt", &dump.replace("x.go", "other.go"));
     let run = tree.run(&["now.txt", "--map", "/build=."]).ends_with(0);
     assert!(run.out.contains("--> other.go:18:4"), "{}", run.out);
+}
+
+#[test]
+fn nothing_listens() {
+    let tree = Tree::new();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let url = format!("http://127.0.0.1:{port}/debug/pprof/heap");
+    let run = tree.run(&[&url]).ends_with(2);
+    assert_eq!(run.err, format!("error: `{url}`: nothing listens there\n"));
+    let run = tree.run(&[&url[7..]]).ends_with(2);
+    assert!(
+        run.err
+            .contains("does not exist; addresses begin with http://"),
+        "{}",
+        run.err
+    );
+    let run = tree.run(&["http://"]).ends_with(2);
+    assert!(run.err.contains("it is no address"), "{}", run.err);
+    let run = tree.run(&["ftp://localhost/x"]).ends_with(2);
+    assert!(run.err.contains("use http"), "{}", run.err);
+}
+
+#[test]
+fn answers_must_be_whole_and_of_http() {
+    let tree = Tree::new();
+    for (answer, wanted) in [
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+            "it sends elsewhere",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\ngoroutine",
+            "cut off",
+        ),
+        (
+            "HTTP/1.1 500 Oops\r\n\r\n\x1b[31mno\nmore",
+            "it answers 500 [31mno",
+        ),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "it does not speak HTTP"),
+    ] {
+        let (port, thread) = serve(answer.to_owned());
+        let run = tree
+            .run(&[&format!("http://127.0.0.1:{port}/debug/pprof/heap")])
+            .ends_with(2);
+        assert!(run.err.contains(wanted), "{wanted}: {}", run.err);
+        thread.join().expect("answers");
+    }
+}
+
+#[test]
+fn folders_are_series() {
+    let tree = Tree::new();
+    fs::create_dir(tree.path("series")).expect("a folder");
+    for number in 1..=4 {
+        tree.write(&format!("series/{number}.txt"), &dump(number * 100));
+    }
+    tree.write("series/.hidden", "x");
+    tree.write("series/notes.md", "What I saw.");
+    let run = tree.run(&["series", "--no-check"]).ends_with(1);
+    assert!(
+        run.out
+            .contains("+300 since series/1.txt; 1 line growing over 4 profiles"),
+        "{}",
+        run.out
+    );
+    assert!(
+        run.err.starts_with("warning: `series/notes.md`: ") && run.err.contains("left out"),
+        "{}",
+        run.err
+    );
+    fs::create_dir(tree.path("empty")).expect("a folder");
+    let run = tree.run(&["empty"]).ends_with(2);
+    assert_eq!(run.err, "error: `empty` is an empty folder\n");
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let tree = Tree::new();
+    for number in 1..=5 {
+        tree.write(&format!("{number}.txt"), &dump(number * 300));
+    }
+    tree.write("files.txt", FILES);
+    let args = ["1.txt", "2.txt", "3.txt", "4.txt", "5.txt", "files.txt"];
+    let run = tree
+        .run(&[&args[..], &["--format", "html", "-o", "report.html"]].concat())
+        .ends_with(1);
+    assert_eq!(run.out, "");
+    let page = fs::read_to_string(tree.path("report.html")).expect("a page");
+    for wanted in [
+        "<!doctype html>",
+        "Content-Security-Policy content=\"default-src 'none'",
+        "<svg class=chart",
+        "Lines that grow",
+        "m.go:18",
+        "1,500 goroutines blocked sending to a channel",
+        "+1,200",
+        "class=flame ",
+        "m.serve.func1",
+        "<span class='tag confirmed'>confirms unclosed-file</span>",
+        "results &lt;- open(name)",
+    ] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    for unwanted in [
+        "src=",
+        "<link",
+        "@import",
+        "url(",
+        "fetch(",
+        "XMLHttpRequest",
+    ] {
+        assert!(!page.contains(unwanted), "{unwanted}");
+    }
+    // To standard output as well.
+    let run = tree.run(&["5.txt", "--format", "html", "--no-check", "--exit-zero"]);
+    assert!(run.ends_with(0).out.ends_with("</script>\n"));
+}
+
+#[test]
+fn names_in_profiles_are_no_markup() {
+    let tree = Tree::new();
+    let evil = "<img src=x onerror=alert(1)>";
+    let text = format!(
+        "files profile: total 150
+150 @ 0x1
+#\t0x1\texample.com/m.{evil}+0x33\t\t/src/app/m.go:6
+
+"
+    );
+    tree.write("files.txt", &text);
+    let run = tree.run(&["files.txt", "--format", "html", "--no-check"]);
+    assert!(!run.out.contains("<img"), "{}", run.out);
 }

@@ -52,7 +52,11 @@ pub fn run(args: Box<CheckArgs>) -> Outcome {
     Run::new(&args)?.run(started)
 }
 
-fn start_threads(number: usize) -> Result<(), String> {
+/// Starts the threads that check files; 0 is one for each processor. Called once in a process.
+///
+/// # Errors
+/// They cannot be started.
+pub fn start_threads(number: usize) -> Result<(), String> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(number)
         .stack_size(STACK)
@@ -60,7 +64,7 @@ fn start_threads(number: usize) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// The findings in some files, each with the configuration in force for it. Called once in a process.
+/// The findings in some files, each with the configuration in force for it. The threads have been started.
 ///
 /// # Errors
 /// A configuration cannot be read.
@@ -70,7 +74,6 @@ pub fn findings_in(paths: Vec<PathBuf>) -> Result<Report, Failure> {
         no_progress: true,
         ..CheckArgs::default()
     };
-    start_threads(args.threads)?;
     let run = Run::new(&args)?;
     let found = paths.into_iter().map(|path| Found { path, named: false });
     let (jobs, _) = run.jobs(found.collect())?;

@@ -8,3 +8,4 @@ pub mod profile;
 pub mod rule;
 pub mod server;
 pub mod version;
+pub mod watch;

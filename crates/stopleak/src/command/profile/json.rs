@@ -10,7 +10,7 @@ use leak_evidence::{
 };
 use serde::Serialize;
 
-use super::{Group, Shown};
+use crate::evidence::{Group, Shown};
 use crate::files;
 use crate::output::{self, severity_name};
 
@@ -318,7 +318,7 @@ impl<'a> Writer<'a> {
 
     fn finding(&self, joined: &Joined) -> Option<FindingOut<'a>> {
         let (_, found) = self.shown.diagnostic(joined.finding)?;
-        let finding = &self.shown.findings[joined.finding];
+        let finding = &self.shown.findings.lines[joined.finding];
         Some(FindingOut {
             rule: &finding.rule,
             severity: severity_name(found.severity),
