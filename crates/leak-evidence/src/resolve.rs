@@ -282,7 +282,9 @@ impl<'a, W: Workspace + ?Sized> Resolver<'a, W> {
                 .then(|| Found::File(path.into()));
         }
         // A module that the workspace does not know may be it under another name.
-        let standard = recorded.ends_with(&format!("/src/{package}/{base}"));
+        let standard = recorded.ends_with(&format!("/src/{package}/{base}"))
+            // `time.Sleep` is a function of the runtime.
+            || recorded.ends_with(&format!("/src/runtime/{base}"));
         (standard && !package.split('/').next()?.contains('.'))
             .then_some(Found::Elsewhere(Origin::Standard))
     }
