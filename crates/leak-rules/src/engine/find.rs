@@ -759,13 +759,18 @@ fn asks_bodyless_server(f: &Function<'_>, call: ExprId) -> bool {
         let Some(selector) = f.d.parent(*mention) else {
             return false;
         };
+        if f.target(selector)
+            .is_some_and(|t| t.is_func("net/http", "SetCookie"))
+        {
+            return true;
+        }
         let Some(call) = f.d.parent(selector) else {
             return false;
         };
         let (ExprKind::Selector { name, .. }, ExprKind::Call { args, .. }) =
             (&f.tree[selector].kind, &f.tree[call].kind)
         else {
-            return matches!(f.target(selector), Some(t) if t.is_func("net/http", "SetCookie"));
+            return false;
         };
         match name.name.as_str() {
             "WriteHeader" => args.first().is_some_and(|status| !may_redirect(f, *status)),

@@ -1078,6 +1078,14 @@ impl<'a> Function<'a> {
         }
     }
 
+    /// Whether a call is a statement of its own: nobody looks at what it gives.
+    pub(crate) fn is_statement(&self, call: ExprId) -> bool {
+        self.tree
+            .stmts
+            .iter()
+            .any(|(_, stmt)| matches!(stmt.kind, StmtKind::Expr(e) if self.tree.unparen(e) == call))
+    }
+
     /// Whether a test helper asserts that this argument, an error, is there (`true`) or is not there.
     pub(crate) fn asserts_error(&self, call: ExprId, _index: usize) -> Option<bool> {
         let target = self.target(call)?;

@@ -2656,7 +2656,8 @@ impl<'a> Interp<'a> {
         if rel.is(Role::Err) {
             match f.asserts_error(call, index) {
                 Some(true) => self.ev.absent = true,
-                Some(false) => self.ev.acquired = true,
+                // Whoever asks for the answer tells the two cases apart.
+                Some(false) => self.ev.acquired = f.is_statement(call),
                 None => {}
             }
             if let Some(fact) = summary.and_then(|s| s.param(index).after) {

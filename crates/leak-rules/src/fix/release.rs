@@ -1,9 +1,9 @@
 //! Releases that are missing: a `defer` behind the acquisition, or a release before each statement that loses the thing.
 
-use go_model::facts::Res;
+use go_model::facts::{LocalId, Res};
 use go_model::told::FuncPath;
-use go_syntax::Literals;
 use go_syntax::ast::{BranchKind, ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::{Literals, TextSize};
 
 use super::nest::Owner;
 use super::{Cx, is_error_param, wrap};
@@ -172,6 +172,21 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
         ));
     }
     fixes
+}
+
+/// Whether a variable gets another value between two offsets of the declaration: what is lost behind that is held by something else.
+fn is_assigned(cx: &Cx<'_>, local: LocalId, from: TextSize, to: TextSize) -> bool {
+    let tree = cx.tree();
+    tree.stmts.iter().any(|(_, stmt)| {
+        stmt.range.start() >= from
+            && stmt.range.end() <= to
+            && match &stmt.kind {
+                StmtKind::Assign { lhs, .. } => lhs.iter().any(|target| {
+                    matches!(cx.facts().refs.get(tree.unparen(*target)), Some(Res::Local(l)) if *l == local)
+                }),
+                _ => false,
+            }
+    })
 }
 
 /// What is put into a loop's body before it is wrapped.
@@ -728,6 +743,7 @@ fn release_at_exits(cx: &Cx<'_>, release: &str) -> Option<Fix> {
                     || site.acquire.stmt == Some(stmt)
                     || !cx.nest.is_behind(stmt, point)
                     || cx.rebound(value.local, from, range.start())
+                    || is_assigned(cx, value.local, from, range.start())
                     || cx.nest.function(stmt) != Some(site.literal)
                 {
                     return None;
