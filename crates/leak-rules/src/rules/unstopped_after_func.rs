@@ -4,7 +4,7 @@
 //!
 //! # Why it leaks
 //! What waits keeps its function, and the function keeps everything it captures: the receiver with all it holds, or a buffer. Without the
-//! handle nobody can stop it when the work is done earlier, and with every call one more waits, for minutes or until the context ends.
+//! handle nobody can stop it when the work is done earlier, and with every call one more waits, for long or until the context ends.
 //!
 //! # Example
 //! ```go
@@ -22,7 +22,7 @@
 //!
 //! # When it stays silent
 //! - The handle is kept.
-//! - The delay is shorter than a minute, or is not a constant.
+//! - The delay is shorter than five minutes, or is not a constant.
 //! - The context is a parameter or made in the function: it ends with the request.
 //! - The function captures nothing but small values.
 //! - The function around it is `main`, `init`, or one of a command that only these call, once.
@@ -62,8 +62,8 @@ pub(crate) static RULE: Declared = Declared {
     check,
 };
 
-/// Delays from here on are long: a minute.
-const LONG: i128 = 60_000_000_000;
+/// Delays from here on are long: five minutes. What is put off for less is mostly meant to be done then, and soon lets go.
+const LONG: i128 = 300_000_000_000;
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
     pattern::check(cx, &|f| {
