@@ -40,6 +40,7 @@
 //!
 //! # When it stays silent
 //! - The loop has an exit.
+//! - The function does the same itself before it ends the process.
 //! - What the deferred call lets go ends with the process anyway: files, connections, locks, contexts.
 //! - `defer-in-loop` reports the same `defer`.
 //!
@@ -51,7 +52,7 @@
 //! - [`os.Exit`](https://pkg.go.dev/os#Exit): "The program terminates immediately; deferred functions are not run."
 
 use go_model::cfg::{BlockId, Terminator};
-use go_syntax::ast::{ExprId, StmtId, StmtKind};
+use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, NodeId};
 
 use crate::Severity;
@@ -169,7 +170,7 @@ fn before_exit(f: &Function<'_>, defer: StmtId) -> Option<RawFinding> {
             Terminator::NoReturn {
                 call,
                 unwinds: false,
-            } => Some(call),
+            } if !done_before(f, defer, lasting, b) => Some(call),
             _ => None,
         })?;
     let mut found = pattern::finding(
@@ -188,6 +189,26 @@ fn before_exit(f: &Function<'_>, defer: StmtId) -> Option<RawFinding> {
         f.tree[exit].range,
     ));
     Some(found)
+}
+
+/// Whether the function makes the same call itself on every way to the exit at the end of a block.
+fn done_before(f: &Function<'_>, defer: StmtId, lasting: ExprId, exit: BlockId) -> bool {
+    let text = render(f.tree, lasting, 200);
+    let deferred = f.tree[defer].range;
+    f.tree.stmts.iter().any(|(id, stmt)| {
+        stmt.range.start() >= deferred.end()
+            && matches!(stmt.kind, StmtKind::Expr(_) | StmtKind::Assign { .. })
+            && f.tree
+                .walk(NodeId::Stmt(id), Literals::Skip)
+                .filter_map(NodeId::expr)
+                .any(|e| {
+                    matches!(f.tree[e].kind, ExprKind::Call { .. })
+                        && render(f.tree, e, 200) == text
+                })
+            && f.cfg
+                .position_of(id)
+                .is_some_and(|(block, _)| f.dominators().dominates(block, exit))
+    })
 }
 
 /// The call of a `defer`, or of the literal that it calls, whose work is not done by the end of the process.
