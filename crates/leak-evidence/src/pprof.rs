@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::error::{Cut, Error, ErrorKind, Limits, Truncation};
 use crate::input::Input;
 use crate::profile::{
-    Format, Frame, FrameId, Kind, Label, Profile, RawSample, Str, Strings, ValueType,
+    Format, Frame, FrameId, Kind, Label, Profile, RawSample, Stacks, Str, Strings, ValueType,
 };
 use crate::wire::{Fields, Value, VarintError, numbers, varint};
 
@@ -99,7 +99,7 @@ struct Reader<'a> {
     lines: Vec<(u32, u32)>,
     function_ids: Ids,
     functions: Vec<Function>,
-    stacks: Vec<u32>,
+    stacks: Stacks,
     labels: Vec<Label>,
     samples: Vec<RawSample>,
     values: Vec<i64>,
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
             lines: Vec::new(),
             function_ids: Ids::default(),
             functions: Vec::new(),
-            stacks: Vec::new(),
+            stacks: Stacks::default(),
             labels: Vec::new(),
             samples: Vec::new(),
             values: Vec::new(),
@@ -259,14 +259,15 @@ impl<'a> Reader<'a> {
         let stack_start = self.stacks.len();
         let label_start = self.labels.len();
         let value_start = self.values.len();
+        let mut frames = 0;
         let mut fields = Fields::new(at, bytes);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {
                 (1, _) => {
                     let (ids, stacks) = (&mut self.location_ids, &mut self.stacks);
-                    let limit = stack_start + self.limits.frames;
                     numbers(value, |id| {
-                        if stacks.len() < limit {
+                        if frames < self.limits.frames {
+                            frames += 1;
                             stacks.push(ids.index(id));
                         }
                     })?;
@@ -320,9 +321,8 @@ impl<'a> Reader<'a> {
 
     /// The stack of the sample before, if it is the same: goroutines with labels of their own often come in thousands.
     fn shared(&mut self, stack: (u32, u32)) -> (u32, u32) {
-        let entries = |(from, to): (u32, u32)| &self.stacks[from as usize..to as usize];
         match self.samples.last().map(|sample| sample.stack) {
-            Some(last) if entries(last) == entries(stack) => {
+            Some(last) if self.stacks.bytes(last) == self.stacks.bytes(stack) => {
                 self.stacks.truncate(stack.0 as usize);
                 last
             }

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::Truncation;
 use crate::goroutine::Operation;
+use crate::wire::varint;
 
 /// Frames of the runtime that a waiting goroutine has at its leaf, at most.
 const NEAR_LEAF: usize = 12;
@@ -188,7 +189,7 @@ pub(crate) struct Label {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawSample {
-    /// Into `stacks`.
+    /// Bytes of `stacks`.
     pub stack: (u32, u32),
     /// Into `labels`.
     pub labels: (u32, u32),
@@ -235,6 +236,43 @@ impl Strings {
     }
 }
 
+/// Locations of all stacks, one after the other, with as few bytes for each as it needs: they are most of a large profile.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Stacks(Vec<u8>);
+
+impl Stacks {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    #[inline]
+    pub fn push(&mut self, location: u32) {
+        let mut rest = location;
+        while rest >= 0x80 {
+            self.0.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.0.push(rest as u8);
+    }
+
+    pub fn bytes(&self, (from, to): (u32, u32)) -> &[u8] {
+        &self.0[from as usize..to as usize]
+    }
+
+    pub fn locations(&self, range: (u32, u32)) -> impl Iterator<Item = u32> + '_ {
+        let mut rest = self.bytes(range);
+        std::iter::from_fn(move || {
+            let (location, len) = varint(rest).ok()?;
+            rest = &rest[len..];
+            Some(location as u32)
+        })
+    }
+}
+
 /// One profile.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -264,7 +302,7 @@ pub struct Profile {
     /// For each location where its frames end in `location_frames`.
     pub(crate) location_ends: Vec<u32>,
     pub(crate) location_frames: Vec<FrameId>,
-    pub(crate) stacks: Vec<u32>,
+    pub(crate) stacks: Stacks,
     pub(crate) labels: Vec<Label>,
     pub(crate) goroutines: Vec<Goroutines>,
     pub(crate) samples: Vec<RawSample>,
@@ -288,7 +326,7 @@ impl Profile {
             frames: Vec::new(),
             location_ends: Vec::new(),
             location_frames: Vec::new(),
-            stacks: Vec::new(),
+            stacks: Stacks::default(),
             labels: Vec::new(),
             goroutines: Vec::new(),
             samples: Vec::new(),
@@ -394,10 +432,10 @@ impl<'a> Sample<'a> {
     /// The stack, from the function that ran to the one that began it; inlined functions are frames.
     pub fn frames(self) -> impl Iterator<Item = FrameId> + 'a {
         let profile = self.profile;
-        let (from, to) = self.raw().stack;
-        profile.stacks[from as usize..to as usize]
-            .iter()
-            .flat_map(move |location| profile.location(*location))
+        profile
+            .stacks
+            .locations(self.raw().stack)
+            .flat_map(move |location| profile.location(location))
             .copied()
     }
 
@@ -424,9 +462,8 @@ impl<'a> Sample<'a> {
     }
 
     /// What identifies its stack within the profile.
-    pub(crate) fn stack(self) -> &'a [u32] {
-        let (from, to) = self.raw().stack;
-        &self.profile.stacks[from as usize..to as usize]
+    pub(crate) fn stack(self) -> &'a [u8] {
+        self.profile.stacks.bytes(self.raw().stack)
     }
 
     /// What its goroutines are doing: by their status, or else by the frames of the runtime.
@@ -566,17 +603,20 @@ impl Builder {
         let profile = &mut self.profile;
         let at = |len: usize| u32::try_from(len).ok();
         let room = profile.samples.len() < limit;
-        let (Some(index), Some(stack_start), Some(stack_end), Some(label_start), true) = (
+        let start = profile.stacks.len();
+        for frame in stack {
+            profile.stacks.push(frame.0);
+        }
+        let (Some(index), Some(stack_end), Some(label_start), true) = (
             at(profile.samples.len()),
             at(profile.stacks.len()),
-            at(profile.stacks.len() + stack.len()),
             at(profile.labels.len() + labels.len()).map(|end| end - labels.len() as u32),
             room,
         ) else {
+            profile.stacks.truncate(start);
             self.full = Some("too many samples");
             return None;
         };
-        profile.stacks.extend(stack.iter().map(|frame| frame.0));
         profile
             .labels
             .extend(labels.iter().map(|(key, text)| Label {
@@ -586,7 +626,7 @@ impl Builder {
                 unit: Str(0),
             }));
         profile.samples.push(RawSample {
-            stack: (stack_start, stack_end),
+            stack: (start as u32, stack_end),
             labels: (label_start, label_start + labels.len() as u32),
             goroutines: u32::MAX,
         });

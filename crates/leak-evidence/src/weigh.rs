@@ -360,8 +360,8 @@ impl<'a> Weigher<'a> {
         for line in heaviest.iter().take(LINES_WITH_STACKS) {
             wanted[*line as usize] = true;
         }
-        let mut groups: FxHashMap<(u32, &[u32]), Vec<i64>> = FxHashMap::default();
-        let mut samples: FxHashMap<(u32, &[u32]), Sample<'_>> = FxHashMap::default();
+        let mut groups: FxHashMap<(u32, &[u8]), Vec<i64>> = FxHashMap::default();
+        let mut samples: FxHashMap<(u32, &[u8]), Sample<'_>> = FxHashMap::default();
         for (sample, own) in self.profile.samples().zip(own_of) {
             if *own == NONE || !wanted[*own as usize] {
                 continue;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod bench;
+mod evidence;
 mod fix_corpus;
 mod generate;
 mod judge_types;
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Args),
     /// Time keystrokes from `didChange` to `publishDiagnostics`, over the pipes of a running server.
     Latency(latency::Args),
+    /// Measure what is made of the profiles of a real service, and of large ones.
+    Evidence(evidence::Args),
     /// Try every fix of every finding in a tree of Go files on a copy.
     FixCorpus(fix_corpus::Args),
     /// Write the rule pages, the README's rule table, the JSON schema and the editors' settings; or check that they are current.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Latency(args) => latency::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::FixCorpus(args) => fix_corpus::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Test(args) => test::run(&args),

@@ -2,12 +2,15 @@
 //!
 //! The `go` command is `$STOPLEAK_GO` or the one on `PATH`. Without one, tests that need it fail, unless `STOPLEAK_NO_GO` is set.
 
-#![allow(dead_code, clippy::unwrap_used)] // Each test uses a part of it; helpers of tests may unwrap.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)] // Each test uses a part of it; helpers of tests may unwrap.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+mod raw;
+
+pub use raw::{Raw, Recorded};
 
 pub const MAIN: &str = include_str!("../program/main.go.txt");
 pub const POOL: &str = include_str!("../program/pool/pool.go.txt");
@@ -32,43 +35,6 @@ fn go_command() -> Option<PathBuf> {
 pub struct Program {
     dir: tempfile::TempDir,
     go: PathBuf,
-}
-
-/// A place as it is recorded: function, file, line.
-pub type Recorded = (String, String, u32);
-
-/// What `go tool pprof -raw` says: for each place what its samples' values add up to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Raw {
-    pub totals: Vec<i64>,
-    /// At the leaf.
-    pub flat: BTreeMap<Recorded, Vec<i64>>,
-    /// Anywhere in the stack, once for each sample.
-    pub cumulative: BTreeMap<Recorded, Vec<i64>>,
-    /// The line of `func`.
-    pub start_lines: BTreeMap<Recorded, u32>,
-}
-
-pub fn add(to: &mut Vec<i64>, values: &[i64]) {
-    to.resize(values.len(), 0);
-    for (to, value) in to.iter_mut().zip(values) {
-        *to += value;
-    }
-}
-
-impl Raw {
-    pub fn add(&mut self, stack: &[Recorded], values: &[i64]) {
-        add(&mut self.totals, values);
-        if let Some(leaf) = stack.first() {
-            add(self.flat.entry(leaf.clone()).or_default(), values);
-        }
-        let mut stack = stack.to_vec();
-        stack.sort();
-        stack.dedup();
-        for place in stack {
-            add(self.cumulative.entry(place).or_default(), values);
-        }
-    }
 }
 
 impl Program {
@@ -146,72 +112,8 @@ impl Program {
     /// What `go tool pprof -raw` prints about a file.
     pub fn raw(&self, path: &Path) -> Raw {
         let output = self.go(&["tool", "pprof", "-raw", path.to_str().unwrap()]);
-        parse_raw(&String::from_utf8_lossy(&output.stdout))
+        Raw::parse(&String::from_utf8_lossy(&output.stdout))
     }
-}
-
-fn parse_raw(text: &str) -> Raw {
-    let mut samples: Vec<(Vec<i64>, Vec<u64>)> = Vec::new();
-    let mut locations: BTreeMap<u64, Vec<(Recorded, u32)>> = BTreeMap::new();
-    let mut section = "";
-    let mut location = 0;
-    for line in text.lines() {
-        if matches!(line, "Samples:" | "Locations" | "Mappings") {
-            section = line;
-            continue;
-        }
-        let trimmed = line.trim();
-        match section {
-            "Samples:" => {
-                let Some((values, ids)) = trimmed.split_once(':') else {
-                    continue;
-                };
-                let values: Result<Vec<i64>, _> =
-                    values.split_whitespace().map(str::parse).collect();
-                let ids: Result<Vec<u64>, _> = ids.split_whitespace().map(str::parse).collect();
-                if let (Ok(values), Ok(ids)) = (values, ids) {
-                    samples.push((values, ids));
-                }
-            }
-            "Locations" => {
-                let mut rest = trimmed;
-                let head = trimmed.split_once(": 0x");
-                if let Some((id, after)) = head.filter(|_| !line.starts_with("          ")) {
-                    location = id.parse().unwrap();
-                    rest = after.split_once(' ').unwrap_or_default().1;
-                    if rest.starts_with("M=") {
-                        rest = rest.split_once(' ').unwrap_or_default().1;
-                    }
-                    locations.entry(location).or_default();
-                }
-                let Some((rest, start)) = rest.rsplit_once(" s=") else {
-                    continue;
-                };
-                let (rest, _column) = rest.rsplit_once(':').unwrap();
-                let (rest, number) = rest.rsplit_once(':').unwrap();
-                let (function, file) = rest.rsplit_once(' ').unwrap();
-                let place = (
-                    function.to_owned(),
-                    file.to_owned(),
-                    number.parse().unwrap(),
-                );
-                let start = start.parse().unwrap();
-                locations.entry(location).or_default().push((place, start));
-            }
-            _ => {}
-        }
-    }
-    let mut raw = Raw::default();
-    for (values, ids) in samples {
-        let stack: Vec<_> = ids
-            .iter()
-            .flat_map(|id| &locations[id])
-            .map(|(place, _)| place.clone())
-            .collect();
-        raw.add(&stack, &values);
-    }
-    raw.start_lines = locations.into_values().flatten().collect();
-    raw
 }
 
 /// The line of the program that ends with this comment, from 1.
