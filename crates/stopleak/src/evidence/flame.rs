@@ -138,7 +138,7 @@ impl Tree {
             let mut at = start;
             for child in &children[index] {
                 open.push((*child, depth + 1, at));
-                at += sums[*child];
+                at = at.saturating_add(sums[*child]);
             }
         }
         (total, cells)

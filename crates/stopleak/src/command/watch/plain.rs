@@ -86,12 +86,16 @@ fn write(out: &mut impl Write, look: &Look) -> std::io::Result<()> {
             .iter()
             .map(|(rule, says)| format!("; {says} {rule}"))
             .collect();
+        let change = if look.number == 1 {
+            String::new()
+        } else {
+            format!(" {DIM}({}){DIM:#}", row.change)
+        };
         writeln!(
             out,
-            "  {style}{}{style:#} {} {DIM}({}){DIM:#}{}",
+            "  {style}{}{style:#} {}{change}{}",
             row.place,
             row.title,
-            row.change,
             findings.concat()
         )?;
     }

@@ -1,6 +1,8 @@
 //! What is shown of a look.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leak_evidence::{Kind, Level, LineRef, Strength};
@@ -14,6 +16,8 @@ use crate::output;
 const MAX_ROWS: usize = 200;
 /// Memory that grows by less than this share of what is worth showing is noise of the sampling.
 const NOISE: i64 = 8;
+/// Goroutines on a line are told beside those that are stuck there for ever if they are more by this part.
+const MORE: i64 = 8;
 
 /// What the program said at one time.
 #[derive(Debug, Default)]
@@ -149,12 +153,34 @@ pub fn rows(shown: &Shown, code: &Code) -> Vec<Row> {
             }
         }
     }
+    // Goroutines that are known to be stuck for ever need not be told a second time.
+    let stuck: HashMap<(Arc<str>, u32), i64> = found
+        .iter()
+        .filter(|(_, at)| shown.groups[at.profile].weights.kind == Kind::GoroutineLeak)
+        .map(|(_, at)| (place_of(shown, *at), weight_of(shown, *at)))
+        .collect();
+    found.retain(|(_, at)| {
+        shown.groups[at.profile].weights.kind != Kind::Goroutine
+            || stuck
+                .get(&place_of(shown, *at))
+                .is_none_or(|stuck| weight_of(shown, *at).saturating_sub(*stuck) > stuck / MORE)
+    });
     found.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.profile.cmp(&b.1.profile)));
     found
         .into_iter()
         .take(MAX_ROWS)
         .map(|(_, at)| row(shown, code, at))
         .collect()
+}
+
+fn place_of(shown: &Shown, at: LineRef) -> (Arc<str>, u32) {
+    let place = &shown.groups[at.profile].weights.lines[at.line].place;
+    (place.path.clone(), place.line)
+}
+
+fn weight_of(shown: &Shown, at: LineRef) -> i64 {
+    let weights = &shown.groups[at.profile].weights;
+    weights.weight(&weights.lines[at.line])
 }
 
 /// What comes first: warnings, what a finding explains, what grows, more of it.

@@ -25,6 +25,8 @@ use crate::terminal::count;
 const TICK: Duration = Duration::from_millis(250);
 /// Looks in the small pictures of the table.
 const TREND: usize = 12;
+/// Characters of a place in the table.
+const PLACE: usize = 40;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Below this height there is no room for charts.
 const ROOM_FOR_CHARTS: u16 = 16;
@@ -312,6 +314,9 @@ impl Screen {
             frame.render_widget(Paragraph::new(text).block(block), area);
             return;
         }
+        let selected = self.table.selected().unwrap_or(0);
+        let widest = rows.iter().map(|row| row.place.chars().count()).max();
+        let widest = widest.unwrap_or(0).clamp(4, PLACE);
         let lines: Vec<TableRow<'_>> = rows.iter().map(|row| self.table_row(row)).collect();
         let header = ["  now", "change", "trend", "line", "what", "finding"];
         let table = Table::new(
@@ -320,15 +325,15 @@ impl Screen {
                 Constraint::Length(12),
                 Constraint::Length(10),
                 Constraint::Length(TREND as u16),
-                Constraint::Fill(3),
-                Constraint::Fill(4),
-                Constraint::Fill(3),
+                Constraint::Length(u16::try_from(widest).unwrap_or(u16::MAX)),
+                Constraint::Fill(5),
+                Constraint::Fill(2),
             ],
         )
         .header(TableRow::new(header).style(Style::new().add_modifier(Modifier::DIM)))
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
         .block(block);
-        let selected = self.table.selected().unwrap_or(0).min(all - 1);
+        let selected = selected.min(all - 1);
         self.table.select(Some(selected));
         frame.render_stateful_widget(table, area, &mut self.table);
     }
@@ -352,7 +357,7 @@ impl Screen {
             ])),
             Cell::from(row.change.clone()),
             Cell::from(Span::styled(trend(&row.values), colour)),
-            Cell::from(end_of(&row.place, 40)),
+            Cell::from(end_of(&row.place, PLACE)),
             Cell::from(row.title.clone()),
             Cell::from(Span::styled(findings.join(", "), self.colour(Color::Green))),
         ])
