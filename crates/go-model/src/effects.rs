@@ -319,6 +319,13 @@ impl RowBuilder {
                 let inner = Origin::Slot(slot, Vec::new());
                 self.results = vec![Origin::Composite(vec![(field, inner)])];
             }
+            ["close", p, "failing"] => {
+                self.at(place(p)?).releases.push(Release {
+                    path: Vec::new(),
+                    how: How::Method(Name::new("Close")),
+                    when: When::Failed,
+                });
+            }
             ["close", p] => {
                 let (p, path) = match p.split_once('.') {
                     Some((p, field)) => (p, vec![Name::new(field)]),

@@ -160,6 +160,8 @@ pub enum When {
     If(Slot, Fact),
     /// On every path if the value has the dynamic type that a comma-ok assertion asks for.
     IfAsserted,
+    /// Exactly where the last result, an error, is not nil. Said in the table of [`crate::effects`] only.
+    Failed,
 }
 
 /// A result is made from a parameter.

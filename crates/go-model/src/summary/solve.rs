@@ -777,6 +777,7 @@ impl<'a> Work<'a> {
                         None => When::Sometimes,
                     },
                 },
+                When::Failed => When::Sometimes,
                 when => when,
             };
             self.event(n, place, how, when);

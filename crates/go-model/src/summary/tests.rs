@@ -52,6 +52,7 @@ fn show(summary: &Summary) -> String {
                         format!("if {} {fact}", slot_name(s))
                     }
                     When::IfAsserted => "if asserted".to_owned(),
+                    When::Failed => "if it fails".to_owned(),
                 };
                 format!(", {}{} {when}", path(&r.path), how(&r.how))
             })

@@ -7,12 +7,12 @@ use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::summary::ELEMENT;
 use go_syntax::ast::{AssignOp, BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId};
-use go_syntax::{Name, TextRange};
+use go_syntax::{Name, TextRange, TextSize};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::acquire::{Names, acquirers};
 use super::function::{Declaration, Depth, Function, Target};
-use super::interp::{Interp, Obligation, Outcome, Place};
+use super::interp::{Interp, Leak, Obligation, Outcome, Place, Step};
 use super::kinds::{Acquirer, Extra, Kind};
 use super::site::{
     Acquire, AcquireShape, ErrorVar, FixKind, FixSite, InsertPoint, LeakKind, Pattern, Trigger,
@@ -257,7 +257,10 @@ fn obligation(
     {
         return None;
     }
-    if kind.fix == FixKind::HttpBody && cx.in_test && asks_bodyless_server(f, call) {
+    if kind.fix == FixKind::HttpBody
+        && cx.in_test
+        && (asks_bodyless_server(f, call) || asks_stand_in(f, call))
+    {
         return None;
     }
     if acquirer.context && context_is_cancelled(f, call) {
@@ -707,6 +710,44 @@ fn is_only_mentioned(f: &Function<'_>, local: LocalId, is: impl Fn(ExprId) -> bo
         .all(|(mention, at)| *at == declared || f.d.parent(*mention).is_some_and(&is))
 }
 
+/// Whether a request of a test goes to something of the test's own in place of a transport: what it answers lies in memory.
+fn asks_stand_in(f: &Function<'_>, call: ExprId) -> bool {
+    let is_transport = |e: ExprId| match f.facts.types.get(f.tree.unparen(e)) {
+        Some(ty) => {
+            let named = ty.as_named_or_pointer();
+            named.is_none_or(|named| named.package == "net/http" && named.name == "Transport")
+        }
+        None => true,
+    };
+    let Some(receiver) = receiver(f, call) else {
+        return false;
+    };
+    if f.target(call).is_some_and(|t| t.name == "RoundTrip") {
+        return !is_transport(receiver);
+    }
+    let client = match f.facts.refs.get(receiver) {
+        Some(Res::Local(local)) => match f.d.only_value(*local) {
+            Some((value, 0)) => f.tree.unparen(value),
+            _ => return false,
+        },
+        _ => receiver,
+    };
+    let client = match &f.tree[client].kind {
+        ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand,
+        } => f.tree.unparen(*operand),
+        _ => client,
+    };
+    let ExprKind::Composite { elements, .. } = &f.tree[client].kind else {
+        return false;
+    };
+    elements.iter().any(|element| {
+        let key = element.key.and_then(|key| f.tree.ident(key));
+        key.is_some_and(|key| key.name == "Transport") && !is_transport(element.value)
+    })
+}
+
 /// Whether a request goes to a test server made in this declaration whose handler visibly writes no body. The client then gets
 /// `http.NoBody`, which holds nothing.
 fn asks_bodyless_server(f: &Function<'_>, call: ExprId) -> bool {
@@ -829,7 +870,11 @@ fn finding(
     }
     let leak = out.leaks.first()?;
     let kind = ob.kind;
-    let trigger = if kind.fix == FixKind::SqlRow && (out.discarded || !out.released) {
+    // Which of several functions scans it may depend on what this one cannot know.
+    if kind.fix == FixKind::SqlRow && (out.released || out.moved) {
+        return None;
+    }
+    let trigger = if kind.fix == FixKind::SqlRow {
         Trigger::NeverScanned
     } else if out.discarded {
         Trigger::Discarded
@@ -1505,55 +1550,128 @@ fn written(f: &Function<'_>, extra: Extra, call: ExprId) -> Option<bool> {
     }
 }
 
-/// Whether somebody in the declaration waits on the context of a cancel function: starts a goroutine that uses it, or asks for its
-/// channel.
-pub(crate) fn somebody_waits(f: &Function<'_>, stmt: Option<StmtId>) -> bool {
-    let Some(context) = stmt.and_then(|s| target_local(f, s, 0)) else {
+/// Whether somebody waits on the context of a cancel function where that is lost: on the way there a goroutine that uses it is started,
+/// or its channel is asked for.
+pub(crate) fn somebody_waits(found: &Found<'_>) -> bool {
+    let f = found.function;
+    let Some(context) = found.stmt.and_then(|s| target_local(f, s, 0)) else {
         return false;
     };
-    f.d.mentions(context).iter().any(|(expr, _)| {
-        let mut at = *expr;
-        while let Some(parent) = f.d.parent(at) {
-            match &f.tree[parent].kind {
-                ExprKind::Selector { name, .. } if name.name == "Done" => return true,
-                ExprKind::FuncLit(_) => return true,
-                _ => {}
+    let waits: Vec<TextSize> = (f.d.mentions(context).iter())
+        .flat_map(|(mention, at)| waiting(f, *mention, *at))
+        .collect();
+    !waits.is_empty()
+        && found.outcome.leaks.iter().any(|leak| {
+            let blocks = trail(found, leak);
+            waits.iter().any(|at| is_on(found, leak, &blocks, *at))
+        })
+}
+
+/// Where a mention of a context becomes somebody's waiting on it.
+fn waiting(f: &Function<'_>, mention: ExprId, at: TextSize) -> Vec<TextSize> {
+    if let Some(literal) = outermost_literal(f, at) {
+        // A literal in a variable does nothing before it is used.
+        return match f.literal_local(literal) {
+            Some(local) => {
+                let declared = f.facts.locals[local].ident.range.start();
+                let uses = f.d.mentions(local).iter().map(|(_, at)| *at);
+                uses.filter(|at| *at != declared).collect()
             }
-            at = parent;
+            None => vec![at],
+        };
+    }
+    let asked = f.d.parent(mention).is_some_and(
+        |p| matches!(&f.tree[p].kind, ExprKind::Selector { name, .. } if name.name == "Done"),
+    );
+    let started = f
+        .tree
+        .stmts
+        .iter()
+        .any(|(_, s)| matches!(s.kind, StmtKind::Go(call) if f.tree[call].range.contains(at)));
+    if asked || started {
+        vec![at]
+    } else {
+        Vec::new()
+    }
+}
+
+/// The outermost function literal inside of the function around a place.
+fn outermost_literal(f: &Function<'_>, at: TextSize) -> Option<ExprId> {
+    let within = f.literal.map_or(f.tree.len, |own| f.tree[own].range.len());
+    let literals = f.tree.exprs.iter().filter(|(_, e)| {
+        matches!(&e.kind, ExprKind::FuncLit(lit) if lit.body.range.contains(at))
+            && e.range.len() < within
+    });
+    literals
+        .max_by_key(|(_, e)| e.range.len())
+        .map(|(literal, _)| literal)
+}
+
+/// The blocks on the way to a leak.
+fn trail(found: &Found<'_>, leak: &Leak) -> Vec<BlockId> {
+    let cfg = found.function.cfg;
+    let mut blocks = vec![found.obligation.block];
+    let follow = |blocks: &mut Vec<BlockId>| {
+        while let Some(last) = blocks.last()
+            && let Terminator::Jump(to) = cfg[*last].terminator
+            && blocks.len() < 2 * cfg.blocks.len()
+        {
+            blocks.push(to);
         }
-        // Function literals hold statements, which hold expressions: look by place.
-        enclosing_literal(f.tree, f.tree[*expr].range) != f.literal
-            || f.tree.stmts.iter().any(|(_, s)| {
-                matches!(s.kind, StmtKind::Go(call) if f.tree[call].range.contains_range(f.tree[*expr].range))
-            })
-    })
+    };
+    for step in &leak.path {
+        if let Step::Branch { to, .. } = step {
+            follow(&mut blocks);
+            blocks.push(*to);
+        }
+    }
+    follow(&mut blocks);
+    blocks
 }
 
-/// Whether an expression is a context that is never cancelled.
+/// Whether a place lies on the way to a leak through these blocks.
+fn is_on(found: &Found<'_>, leak: &Leak, blocks: &[BlockId], at: TextSize) -> bool {
+    let f = found.function;
+    let range = |node: &Node| match node {
+        Node::Stmt(s) | Node::Defer(s) => Some(f.tree[*s].range),
+        Node::Eval(e) => Some(f.tree[*e].range),
+        Node::RangeBind(_) | Node::TypeBind(..) => None,
+    };
+    let place = blocks.iter().position(|block| {
+        let nodes = &f.cfg[*block].nodes;
+        nodes.iter().filter_map(range).any(|r| r.contains(at))
+    });
+    match place {
+        Some(0) => at > f.tree[found.obligation.call].range.start(),
+        Some(i) if i + 1 == blocks.len() => at < leak.range.end(),
+        Some(_) => true,
+        None => leak.range.contains(at),
+    }
+}
+
+/// Whether an expression is a context that is never cancelled: a background one, also with values.
 pub(crate) fn is_background(f: &Function<'_>, context: ExprId) -> bool {
-    let context = f.tree.unparen(context);
-    if matches!(f.tree[context].kind, ExprKind::Call { .. }) {
-        return f.target(context).is_some_and(|t| {
-            t.package == "context"
-                && t.ty.is_none()
-                && matches!(t.name.as_str(), "Background" | "TODO" | "WithoutCancel")
-        });
+    let mut context = f.tree.unparen(context);
+    // Values are few.
+    for _ in 0..16 {
+        if let Some(Res::Local(local)) = f.facts.refs.get(context) {
+            match f.d.only_value(*local) {
+                Some((value, 0)) => context = f.tree.unparen(value),
+                _ => return false,
+            }
+            continue;
+        }
+        let Some(target) = f.target(context) else {
+            return false;
+        };
+        if target.package != "context" || target.ty.is_some() {
+            return false;
+        }
+        match (target.name.as_str(), first_arg(f, context)) {
+            ("Background" | "TODO" | "WithoutCancel", _) => return true,
+            ("WithValue", Some(parent)) => context = f.tree.unparen(parent),
+            _ => return false,
+        }
     }
-    match f.facts.refs.get(context) {
-        Some(Res::Local(local)) => f.d.only_value(*local).is_some_and(|(value, _)| {
-            matches!(
-                f.facts.callees.get(f.tree.unparen(value)),
-                Some(Callee::Func(_))
-            ) && is_background_call(f, value)
-        }),
-        _ => false,
-    }
-}
-
-fn is_background_call(f: &Function<'_>, value: ExprId) -> bool {
-    f.target(f.tree.unparen(value)).is_some_and(|t| {
-        t.package == "context"
-            && t.ty.is_none()
-            && matches!(t.name.as_str(), "Background" | "TODO" | "WithoutCancel")
-    })
+    false
 }

@@ -42,6 +42,9 @@ pub(crate) struct Declaration<'a> {
     repeated: FxHashSet<u64>,
     keys: FxHashMap<LocalId, Vec<u64>>,
     bool_keys: FxHashMap<LocalId, u64>,
+    /// Variables compared with nil, and booleans that are conditions; fields compared with nil, by name.
+    asked: FxHashSet<LocalId>,
+    asked_fields: FxHashSet<Name>,
     /// Variables that are only ever one function literal.
     closures: FxHashMap<LocalId, ExprId>,
     closure_locals: FxHashMap<ExprId, LocalId>,
@@ -160,6 +163,8 @@ impl<'a> Declaration<'a> {
             repeated: FxHashSet::default(),
             keys: FxHashMap::default(),
             bool_keys: FxHashMap::default(),
+            asked: FxHashSet::default(),
+            asked_fields: FxHashSet::default(),
             closures: FxHashMap::default(),
             closure_locals: FxHashMap::default(),
             deferred: FxHashSet::default(),
@@ -255,6 +260,14 @@ impl<'a> Declaration<'a> {
             let _ = id;
         }
         for (_, expr) in tree.exprs.iter() {
+            if let ExprKind::Binary {
+                op: BinaryOp::Eq | BinaryOp::Ne,
+                lhs,
+                rhs,
+            } = expr.kind
+            {
+                self.note_asked(lhs, rhs);
+            }
             if let ExprKind::Call { func, .. } = &expr.kind {
                 let func = tree.unparen(*func);
                 if matches!(tree[func].kind, ExprKind::FuncLit(_)) && !self.deferred.contains(&func)
@@ -276,6 +289,21 @@ impl<'a> Declaration<'a> {
                 self.closures.insert(local, literal);
                 self.closure_locals.insert(literal, local);
             }
+        }
+    }
+
+    fn note_asked(&mut self, lhs: ExprId, rhs: ExprId) {
+        let other = if self.is_nil(rhs) {
+            self.tree.unparen(lhs)
+        } else if self.is_nil(lhs) {
+            self.tree.unparen(rhs)
+        } else {
+            return;
+        };
+        if let ExprKind::Selector { name, .. } = &self.tree[other].kind {
+            self.asked_fields.insert(name.name);
+        } else if let Some(Res::Local(local)) = self.facts.refs.get(other) {
+            self.asked.insert(*local);
         }
     }
 
@@ -331,6 +359,7 @@ impl<'a> Declaration<'a> {
                         && let [local] = key.locals[..]
                     {
                         self.bool_keys.insert(local, key.hash);
+                        self.asked.insert(local);
                     }
                     note(key, bare);
                 }
@@ -403,6 +432,26 @@ impl<'a> Declaration<'a> {
 
     pub(crate) fn parent(&self, expr: ExprId) -> Option<ExprId> {
         self.parents.get(&expr).copied()
+    }
+
+    /// Whether conditions ask for the variable's being nil, or true.
+    pub(crate) fn is_asked(&self, local: LocalId) -> bool {
+        self.asked.contains(&local)
+    }
+
+    /// Whether conditions ask for some field of this name being nil.
+    pub(crate) fn is_asked_field(&self, name: Name) -> bool {
+        self.asked_fields.contains(&name)
+    }
+
+    /// The variables of which conditions ask that.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = LocalId> + '_ {
+        self.asked.iter().copied()
+    }
+
+    /// Where a local is assigned.
+    pub(crate) fn assigned(&self, local: LocalId) -> &[TextSize] {
+        self.assigned.get(&local).map_or(&[], Vec::as_slice)
     }
 
     /// Mentions of a local, with their places.
@@ -804,6 +853,54 @@ impl<'a> Function<'a> {
             .assigned
             .get(&local)
             .is_some_and(|places| places.iter().any(|p| *p >= from && *p < to))
+    }
+
+    /// Whether a variable has the same value wherever it is asked for: a parameter, or what is given a value once and not in a loop.
+    pub(crate) fn is_set_once(&self, local: LocalId) -> bool {
+        let l = &self.facts.locals[local];
+        if l.assignments > 1 || l.address_taken {
+            return false;
+        }
+        let declared = l.ident.range;
+        match l.kind {
+            LocalKind::Param | LocalKind::Receiver => true,
+            LocalKind::Var => {
+                l.assignments == 1
+                    && self
+                        .d
+                        .assigned(local)
+                        .iter()
+                        .all(|at| *at == declared.start())
+                    && !(self.cfg.loops.iter())
+                        .filter_map(|l| self.loop_body(l.stmt))
+                        .any(|body| body.contains_range(declared))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a value is nil (`true`) or not, by its form.
+    pub(crate) fn is_nil_value(&self, value: ExprId) -> Option<bool> {
+        let value = self.tree.unparen(value);
+        if self.is_nil(value) {
+            return Some(true);
+        }
+        let made = match &self.tree[value].kind {
+            ExprKind::FuncLit(_)
+            | ExprKind::Composite { .. }
+            | ExprKind::Unary {
+                op: UnaryOp::Address,
+                ..
+            } => true,
+            ExprKind::Call { .. } => match self.facts.callees.get(value) {
+                Some(Callee::Builtin(name)) => matches!(name.as_str(), "make" | "new"),
+                _ => self
+                    .target(value)
+                    .is_some_and(|t| t.is_func("fmt", "Errorf") || t.is_func("errors", "New")),
+            },
+            _ => false,
+        };
+        made.then_some(false)
     }
 
     pub(crate) fn constant(&self, expr: ExprId) -> Option<bool> {

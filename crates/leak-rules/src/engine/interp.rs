@@ -13,12 +13,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use go_model::cfg::{BlockId, Cond, Node, Terminator};
+use go_model::cfg::{BlockId, BlockSet, Cfg, Cond, Node, Terminator};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::{
     ELEMENT, Fact, Fate, FlowKind, How, Invoke, Keep, ParamEffect, Slot, Summary, When,
 };
-use go_model::types::{Ty, TyKind};
+use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -28,6 +28,7 @@ use super::function::{Depth, Function, Target};
 use super::kinds::{Acquirer, Extra, Kind, Owner, Spread};
 use super::outline::{cond_key, equals_key};
 use super::site::{LeakKind, LeakPoint};
+use super::zero;
 
 /// More states than this are not searched for one obligation.
 const MAX_STATES: usize = 3000;
@@ -131,6 +132,8 @@ pub(crate) struct State {
     facts: Vec<(u64, bool)>,
     /// Variables known to be nil or not.
     nils: Vec<(LocalId, bool)>,
+    /// Fields known to be nil or not, because they were given a value on this path.
+    fields: Vec<(Place, bool)>,
     /// Deferred releases that happen only if this error is not nil.
     pending: Vec<LocalId>,
     /// A goroutine has the other end.
@@ -188,6 +191,22 @@ impl State {
 
     fn nil(&self, local: LocalId) -> Option<bool> {
         self.nils.iter().find(|n| n.0 == local).map(|n| n.1)
+    }
+
+    /// Whether a variable or a field is nil, as far as is known.
+    fn nil_at(&self, place: &Place) -> Option<bool> {
+        if place.path.is_empty() {
+            return self.nil(place.local);
+        }
+        self.fields.iter().find(|f| f.0 == *place).map(|f| f.1)
+    }
+
+    /// A field gets a value, of which this is known.
+    fn set_field(&mut self, place: &Place, nil: Option<bool>) {
+        (self.fields).retain(|f| f.0.local != place.local || !f.0.path.starts_with(&place.path));
+        if let Some(nil) = nil {
+            self.fields.push((place.clone(), nil));
+        }
     }
 }
 
@@ -337,6 +356,51 @@ pub(crate) enum Step {
     },
     /// Something happened there.
     Note(TextRange, Note),
+}
+
+/// What becomes of the thing in the bodies of `range` loops.
+#[derive(Default)]
+struct Bodies {
+    /// Bodies in which it is handed on somewhere.
+    moving: FxHashSet<StmtId>,
+    /// Bodies that it can survive, or in which it is released or lost.
+    surviving: FxHashSet<StmtId>,
+}
+
+impl Bodies {
+    fn note(&mut self, f: &Function<'_>, block: BlockId, moved: bool) {
+        for looping in f.cfg.loops_containing(block) {
+            if looping.header != block {
+                let bodies = if moved {
+                    &mut self.moving
+                } else {
+                    &mut self.surviving
+                };
+                bodies.insert(looping.stmt);
+            }
+        }
+    }
+
+    /// Control goes from one block to another with the thing alive.
+    fn pass(&mut self, cfg: &Cfg, from: BlockId, to: BlockId) {
+        for looping in cfg.loops_containing(from) {
+            let leaves = to == looping.header || !cfg.is_in_loop(to, looping.stmt);
+            if looping.header != from && leaves {
+                self.surviving.insert(looping.stmt);
+            }
+        }
+    }
+
+    /// Whether a path is one only because a loop runs not even once whose body would hand the thing on.
+    fn is_empty_loop(&self, path: &[Step]) -> bool {
+        path.iter().any(|step| match step {
+            Step::Branch {
+                edge: Edge::Cond(Cond::RangeNext(stmt), false),
+                ..
+            } => self.moving.contains(stmt) && !self.surviving.contains(stmt),
+            _ => false,
+        })
+    }
 }
 
 struct Visit {
@@ -504,6 +568,12 @@ impl<'a> Interp<'a> {
     }
 
     fn search(&mut self, start: State, out: &mut Outcome) {
+        let mut bodies = Bodies::default();
+        self.visit_all(start, out, &mut bodies);
+        out.leaks.retain(|leak| !bodies.is_empty_loop(&leak.path));
+    }
+
+    fn visit_all(&mut self, start: State, out: &mut Outcome, bodies: &mut Bodies) {
         let cfg = self.f.cfg;
         let mut visits: Vec<Visit> = Vec::new();
         let mut seen: FxHashSet<(BlockId, Arc<State>)> = FxHashSet::default();
@@ -540,6 +610,9 @@ impl<'a> Interp<'a> {
                 if self.ev.settled() {
                     self.note(out);
                     out.settle(block, self.ev.absent);
+                    if !self.ev.absent {
+                        bodies.note(self.f, block, !self.ev.released);
+                    }
                     ended = true;
                     break;
                 }
@@ -551,6 +624,7 @@ impl<'a> Interp<'a> {
                     break;
                 }
                 if self.ev.lost || (again && out.discarded) {
+                    bodies.note(self.f, block, false);
                     let stmt = match node {
                         Node::Stmt(stmt) => Some(*stmt),
                         _ => None,
@@ -635,10 +709,14 @@ impl<'a> Interp<'a> {
                     if self.ev.settled() {
                         out.settle(block, self.ev.absent);
                     }
+                    if !self.ev.absent {
+                        bodies.note(self.f, block, self.ev.moved && !self.ev.released);
+                    }
                 }
                 Terminator::NoReturn { .. } | Terminator::Stuck => {}
             }
             for (to, mut state, edge) in next {
+                bodies.pass(cfg, block, to);
                 let before = state.clone();
                 if let Some(mut leak) = self.back_edge(block, to, &mut state, edge) {
                     if self.early_release(&mut state.clone(), None) {
@@ -699,6 +777,7 @@ impl<'a> Interp<'a> {
         state.marks.retain(|m| !inside(m.place.local));
         state.bools.retain(|b| !inside(b.0));
         state.nils.retain(|n| !inside(n.0));
+        state.fields.retain(|f| !inside(f.0.local));
         if !had || state.has_thing() {
             return None;
         }
@@ -992,29 +1071,72 @@ impl<'a> Interp<'a> {
         false
     }
 
-    /// What the conditions that led to the acquisition say.
+    /// What the conditions that led to the acquisition say, and which variables still have their zero value there.
     fn seed(&self, state: &mut State) {
         let f = self.f;
         let dominators = f.dominators();
         let mut at = self.ob.block;
         let call = f.tree[self.ob.call].range;
+        let mut lasting = Vec::new();
         while let Some(up) = dominators.immediate(at) {
             if let Terminator::Branch { cond, then, els } = &f.cfg[up].terminator {
                 let through_then = dominators.dominates(*then, self.ob.block) && then != els;
                 let through_els = dominators.dominates(*els, self.ob.block) && then != els;
                 if through_then != through_els
                     && let Some(key) = self.key(cond)
-                    && f.is_repeated(key.hash)
-                    && !key
-                        .locals
-                        .iter()
-                        .any(|l| f.assigned_within(*l, cond_end(f, cond), call.start()))
                 {
-                    state.set_fact(key.hash, through_then != key.negated);
+                    let value = through_then != key.negated;
+                    if key.locals.iter().all(|l| f.is_set_once(*l)) {
+                        lasting.push((key.hash, value));
+                    }
+                    let changed =
+                        |l: &LocalId| f.assigned_within(*l, cond_end(f, cond), call.start());
+                    if f.is_repeated(key.hash) && !key.locals.iter().any(changed) {
+                        state.set_fact(key.hash, value);
+                    }
                 }
             }
             at = up;
         }
+        let mut reached = None;
+        for local in f.d.asked() {
+            if !zero::may_be_zero(f, local) {
+                continue;
+            }
+            let reached = reached.get_or_insert_with(|| self.reached(&lasting));
+            if zero::is_zero_at(f, local, (self.ob.block, self.ob.node), reached) {
+                set_zero(f, state, local);
+            }
+        }
+    }
+
+    /// The blocks that can run before the acquisition, if these conditions have these values all the time.
+    fn reached(&self, lasting: &[(u64, bool)]) -> BlockSet {
+        let cfg = self.f.cfg;
+        let mut seen = BlockSet::new(cfg.blocks.len());
+        let mut stack = vec![cfg.entry];
+        while let Some(block) = stack.pop() {
+            if !seen.insert(block) {
+                continue;
+            }
+            match &cfg[block].terminator {
+                Terminator::Branch { cond, then, els } => {
+                    let key = self.key(cond);
+                    let known = key.and_then(|key| {
+                        let fact = lasting.iter().find(|f| f.0 == key.hash)?;
+                        Some(fact.1 != key.negated)
+                    });
+                    if known != Some(false) {
+                        stack.push(*then);
+                    }
+                    if known != Some(true) {
+                        stack.push(*els);
+                    }
+                }
+                other => other.for_each_successor(|b| stack.push(b)),
+            }
+        }
+        seen
     }
 
     fn key(&self, cond: &Cond) -> Option<super::outline::CondKey> {
@@ -1043,10 +1165,14 @@ impl<'a> Interp<'a> {
         }
         let (if_true, if_false) = match cond {
             Cond::Expr(e) => {
-                if let Some((local, nil_if_true)) = self.nil_test(*e)
-                    && !self.learn_nil(state, local, taken == nil_if_true)
-                {
-                    return false;
+                if let Some((place, nil_if_true)) = self.nil_test(*e) {
+                    let nil = taken == nil_if_true;
+                    if state.nil_at(&place).is_some_and(|known| known != nil) {
+                        return false;
+                    }
+                    if place.path.is_empty() {
+                        state.set_nil(place.local, nil);
+                    }
                 }
                 if let Some(known) = f.constant(*e) {
                     return known == taken;
@@ -1113,8 +1239,8 @@ impl<'a> Interp<'a> {
         }
     }
 
-    /// `x == nil` or `x != nil` with a local: the local, and whether true means nil.
-    fn nil_test(&self, cond: ExprId) -> Option<(LocalId, bool)> {
+    /// `x == nil` or `x != nil` with a local or a field: that, and whether true means nil.
+    fn nil_test(&self, cond: ExprId) -> Option<(Place, bool)> {
         let f = self.f;
         let ExprKind::Binary { op, lhs, rhs } = &f.tree[f.tree.unparen(cond)].kind else {
             return None;
@@ -1131,10 +1257,12 @@ impl<'a> Interp<'a> {
         } else {
             return None;
         };
-        match f.facts.refs.get(f.tree.unparen(*other)) {
-            Some(Res::Local(local)) => Some((*local, eq)),
-            _ => None,
-        }
+        let other = f.tree.unparen(*other);
+        let plain = matches!(
+            f.tree[other].kind,
+            ExprKind::Ident(_) | ExprKind::Selector { .. }
+        );
+        Some((f.place(other).filter(|_| plain)?, eq))
     }
 
     /// `false` if it contradicts what is known.
@@ -1559,6 +1687,9 @@ impl<'a> Interp<'a> {
                         if let Some(local) = f.declared_at(name.range) {
                             let rel = rels.get(i).cloned().unwrap_or_default();
                             self.assign_local(state, local, rel);
+                            if spec.values.is_empty() {
+                                set_zero(f, state, local);
+                            }
                             if let Some(value) = spec.values.get(i) {
                                 self.remember(state, local, *value);
                             }
@@ -1700,6 +1831,7 @@ impl<'a> Interp<'a> {
     fn forget_local(&self, state: &mut State, local: LocalId) {
         state.bools.retain(|b| b.0 != local);
         state.nils.retain(|n| n.0 != local);
+        state.fields.retain(|f| f.0.local != local);
         let stale = self.f.keys_of(local);
         if !stale.is_empty() {
             state.facts.retain(|f| !stale.contains(&f.0));
@@ -1729,6 +1861,15 @@ impl<'a> Interp<'a> {
                     self.ev.stored |= rel.has(Role::Thing);
                     return self.escape(state, &rel);
                 };
+                let nil = value
+                    .filter(|_| {
+                        place
+                            .path
+                            .last()
+                            .is_some_and(|last| f.d.is_asked_field(*last))
+                    })
+                    .and_then(|value| f.is_nil_value(value));
+                state.set_field(&place, nil);
                 if let Some(handle) = self.ob.kind.handle
                     && place.path.last().is_some_and(|last| *last == handle)
                     && rel.is_none()
@@ -1821,7 +1962,6 @@ impl<'a> Interp<'a> {
                     state.set_fact(key, *b);
                 }
             }
-            Some(Res::Nil) => state.set_nil(local, true),
             Some(Res::Local(from)) => {
                 let (to, given) = (&f.facts.locals[local].ty, &f.facts.locals[*from].ty);
                 if to == given {
@@ -1833,13 +1973,12 @@ impl<'a> Interp<'a> {
                     state.set_nil(local, false);
                 }
             }
-            None if f
-                .target(f.tree.unparen(value))
-                .is_some_and(|t| t.is_func("fmt", "Errorf") || t.is_func("errors", "New")) =>
-            {
-                state.set_nil(local, false);
+            _ => {
+                let nil = f.is_nil_value(value);
+                if let Some(nil) = nil.filter(|_| f.d.is_asked(local)) {
+                    state.set_nil(local, nil);
+                }
             }
-            _ => {}
         }
     }
 
@@ -2207,10 +2346,21 @@ impl<'a> Interp<'a> {
                 } else if self.ob.kind.owner.is_some_and(|o| name == o.field) {
                     // Somebody deals with what the owner holds: who releases it then is not known.
                     self.ev.moved = true;
+                } else if self.ob.kind.path.is_empty()
+                    && self.ob.kind.owner.is_none()
+                    && self.is_part(expr)
+                {
+                    out.at.push((Vec::new(), Role::View));
                 }
             }
         }
         out
+    }
+
+    /// Whether an expression is a field by which others can use what has it.
+    fn is_part(&self, field: ExprId) -> bool {
+        matches!(self.f.facts.refs.get(field), Some(Res::Field { .. }))
+            && self.f.facts.types.get(field).is_some_and(may_hold)
     }
 
     fn method_value(&self, rel: Rel, name: Name) -> Rel {
@@ -2534,6 +2684,17 @@ impl<'a> Interp<'a> {
                 self.ev.release_at.push(f.tree[call].range);
                 return;
             }
+            // By another name: `Quit` of what owns a connection.
+            let closes =
+                |how: &How| matches!(how, How::Method(m) if kind.release.contains(&m.as_str()));
+            if !f.has_body(call)
+                && let Some(summary) = summary
+                && summary.receiver.released(&[], closes) == Some(When::Always)
+            {
+                self.ev.released = true;
+                self.ev.release_at.push(f.tree[call].range);
+                return;
+            }
             if kind.alias.is_some_and(|alias| name == alias) {
                 put(results, 0, Rel::of(Vec::new(), Role::Thing));
                 return;
@@ -2584,6 +2745,9 @@ impl<'a> Interp<'a> {
             self.ev.absent = true;
             return;
         }
+        if receiver.is(Role::View) && f.d.depth == Depth::Full {
+            self.view_method(call, summary, results);
+        }
         // The thing is somewhere inside the receiver.
         let inside: Vec<_> = receiver
             .at
@@ -2606,6 +2770,29 @@ impl<'a> Interp<'a> {
                 t.package == "net/http" && t.ty.is_some_and(|ty| ty == "Response")
             }) => {}
             _ => self.ev.moved = true,
+        }
+    }
+
+    /// A method is called on something that uses the thing: what it gives may use it too.
+    fn view_method(&mut self, call: ExprId, summary: Option<&Summary>, results: &mut Vec<Rel>) {
+        let effect = summary.map_or(ParamEffect::UNKNOWN, |s| &s.receiver);
+        let types = self.f.result_types(call);
+        let made: Vec<usize> = match effect.fate {
+            Fate::Kept(keep) if keep != Keep::Slot(Slot::Receiver) => {
+                self.ev.moved = true;
+                return;
+            }
+            // Its own methods do not hand the thing over, as far as is known.
+            Fate::Unknown => (0..types.len().max(1)).collect(),
+            Fate::Borrowed | Fate::Kept(_) => {
+                let flows = effect.flows.iter();
+                flows.map(|flow| usize::from(flow.result)).collect()
+            }
+        };
+        for index in made {
+            if types.get(index).is_none_or(may_hold) {
+                put(results, index, Rel::of(Vec::new(), Role::View));
+            }
         }
     }
 
@@ -2748,8 +2935,10 @@ impl<'a> Interp<'a> {
                     self.ev.released |= inner.released;
                     self.ev.moved |= inner.moved;
                 }
-                // Nobody calls it.
-                None if effect.fate == Fate::Borrowed && f.has_body(call) => {}
+                // Nobody calls it, nor anything inside it: one of several that are given.
+                None if effect.fate == Fate::Borrowed
+                    && f.has_body(call)
+                    && !effect.releases.iter().any(|r| r.how == How::Call) => {}
                 _ => self.ev.moved = true,
             }
         }
@@ -2807,6 +2996,16 @@ impl<'a> Interp<'a> {
                                     continue;
                                 }
                             },
+                            Some(When::Failed) => {
+                                let types = f.result_types(call);
+                                match types.iter().rposition(Ty::is_error) {
+                                    Some(i) => put(results, i, Rel::of(Vec::new(), Role::Err)),
+                                    None => {
+                                        self.ev.moved = true;
+                                        continue;
+                                    }
+                                }
+                            }
                             Some(_) => {
                                 self.ev.moved = true;
                                 continue;
@@ -2992,12 +3191,48 @@ fn only_uses(package: &str) -> bool {
     PACKAGES.contains(&package) || FAMILIES.iter().any(|family| package.starts_with(family))
 }
 
+/// Whether a value of the type can hold on to something: not numbers, text and errors.
+fn may_hold(mut ty: &Ty) -> bool {
+    loop {
+        match ty.kind() {
+            TyKind::Basic(_) => return false,
+            TyKind::Slice(element) | TyKind::Array(_, element) | TyKind::Map(_, element) => {
+                ty = element;
+            }
+            _ => return !ty.is_error(),
+        }
+    }
+}
+
 /// What holds the thing: a variable rather than a collection.
 fn holder(state: &State) -> Option<Place> {
     state
         .things()
         .min_by_key(|p| (p.is_element(), p.path.len(), p.local.into_raw().into_u32()))
         .cloned()
+}
+
+/// A variable has its zero value.
+fn set_zero(f: &Function<'_>, state: &mut State, local: LocalId) {
+    if !f.d.is_asked(local) || !zero::is_seen(f, local) {
+        return;
+    }
+    let ty = &f.facts.locals[local].ty;
+    match ty.kind() {
+        TyKind::Basic(Basic::Bool) => {
+            if let Some(key) = f.bool_key(local) {
+                state.set_fact(key, false);
+            }
+        }
+        TyKind::Pointer(_)
+        | TyKind::Slice(_)
+        | TyKind::Map(..)
+        | TyKind::Chan(..)
+        | TyKind::Func(_)
+        | TyKind::Interface(_) => state.set_nil(local, true),
+        TyKind::Named(_) if ty.is_error() || f.is_interface(ty) => state.set_nil(local, true),
+        _ => {}
+    }
 }
 
 /// The key of what is known about a `range` loop.

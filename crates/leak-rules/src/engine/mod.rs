@@ -37,6 +37,7 @@ pub(crate) mod pattern;
 pub mod site;
 pub(crate) mod story;
 pub(crate) mod told;
+pub(crate) mod zero;
 
 pub use interp::bound_hits;
 

@@ -32,8 +32,8 @@
 //! - On paths behind `<-ctx.Done()` of that context, and where its parent was cancelled.
 //! - Once in `main.main` (but not for `signal.NotifyContext`).
 //!
-//! `context.WithCancel` on `context.Background()` and the like registers nowhere: that is only a hint, unless something waits on the
-//! context.
+//! `context.WithCancel` on `context.Background()` and the like, also with values, registers nowhere: that is only a hint, unless on the way
+//! to where the function is lost something begins to wait on the context.
 //!
 //! # Fix safety
 //! `defer cancel()` is safe where neither the context nor anything made from it (a request, rows, a transaction, a command, a
@@ -79,7 +79,7 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         // A child of a background context registers nowhere; without a deadline nothing holds it but those who wait on it.
         let nowhere = ob.acquirer.extra == Extra::DerivesCancel
             && parent.is_some_and(|p| find::is_background(f, p))
-            && !find::somebody_waits(f, found.stmt);
+            && !find::somebody_waits(found);
         Some(if nowhere {
             Verdict {
                 severity: Severity::Hint,

@@ -36,6 +36,7 @@
 //! # When it stays silent
 //! - The response or its body is returned, stored, sent, or given to a function that keeps or closes it, or that is not known.
 //! - `Head` and other requests without a body, responses of `httptest` recorders, request bodies in handlers.
+//! - In tests, requests that go to something in place of a transport.
 //! - On the error path of the call: there the response has no body that needs closing.
 //! - Behind guards such as `if resp != nil && resp.Body != nil { … }`.
 //! - Once in `main.main`: the process ends with it.
