@@ -125,6 +125,15 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
 fn in_endless_loop(cx: &CheckContext<'_>, f: &Function<'_>, defer: StmtId) -> Option<RawFinding> {
     let (block, _) = f.cfg.position_of(defer)?;
     let looping = f.cfg.repeating_loop(block)?.stmt;
+    // One over a list ends, whatever comes behind it.
+    let endless = match &f.tree[looping].kind {
+        StmtKind::For { cond, .. } => cond.is_none(),
+        StmtKind::Range { .. } => f.never_ends(looping),
+        _ => false,
+    };
+    if !endless {
+        return None;
+    }
     let leaves = |b: BlockId| match f.cfg[b].terminator {
         Terminator::Return(_) => true,
         Terminator::NoReturn { unwinds, .. } => unwinds,
