@@ -65,6 +65,7 @@ pub(crate) struct CheckContext<'a> {
     shallow: OnceCell<Declaration<'a>>,
     full: OnceCell<Declaration<'a>>,
     acquisitions: OnceCell<Vec<Acquisition>>,
+    channels: OnceCell<Vec<RawFinding>>,
 }
 
 impl<'a> CheckContext<'a> {
@@ -87,6 +88,16 @@ impl<'a> CheckContext<'a> {
     pub(crate) fn acquisitions(&self) -> &[Acquisition] {
         self.acquisitions
             .get_or_init(|| crate::engine::find::acquisitions(self))
+    }
+
+    /// The findings of one of the rules about channels, which are all made at once.
+    pub(crate) fn channel_findings(&self, rule: &str) -> Vec<RawFinding> {
+        self.channels
+            .get_or_init(|| crate::engine::goroutine::channel::findings(self))
+            .iter()
+            .filter(|finding| finding.rule == rule)
+            .cloned()
+            .collect()
     }
 }
 
@@ -174,6 +185,7 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
         shallow: OnceCell::new(),
         full: OnceCell::new(),
         acquisitions: OnceCell::new(),
+        channels: OnceCell::new(),
     };
     for rule in wanted {
         if !context.in_test || rule.tests {

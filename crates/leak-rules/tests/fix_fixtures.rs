@@ -527,6 +527,7 @@ fn is_vet(message: &str) -> bool {
         "unreachable code",
         "result of",
         "self-assignment",
+        "WaitGroup.Add called from inside new goroutine",
     ]
     .iter()
     .any(|part| message.contains(part))

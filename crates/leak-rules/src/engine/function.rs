@@ -454,6 +454,11 @@ impl<'a> Declaration<'a> {
         self.assigned.get(&local).map_or(&[], Vec::as_slice)
     }
 
+    /// The variable that is only ever this literal.
+    pub(crate) fn closure_local(&self, literal: ExprId) -> Option<LocalId> {
+        self.closure_locals.get(&literal).copied()
+    }
+
     /// Mentions of a local, with their places.
     pub(crate) fn mentions(&self, local: LocalId) -> &[(ExprId, TextSize)] {
         self.mentioned.get(&local).map_or(&[], Vec::as_slice)

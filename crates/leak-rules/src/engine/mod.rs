@@ -28,6 +28,7 @@ pub(crate) mod collection;
 pub(crate) mod dispatch;
 pub(crate) mod find;
 pub(crate) mod function;
+pub(crate) mod goroutine;
 pub(crate) mod hints;
 pub(crate) mod interp;
 pub(crate) mod kinds;

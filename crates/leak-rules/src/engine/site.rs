@@ -248,6 +248,77 @@ pub enum Pattern {
         /// What it returns.
         operand: ExprId,
     },
+    /// A goroutine sends on a channel from which nobody receives any more.
+    AbandonedSend {
+        /// The call of `make`.
+        make: ExprId,
+        /// A buffer that takes all sends.
+        size: Option<BufferSize>,
+        /// The buffer changes nothing but that nobody waits.
+        safe: bool,
+        /// The send, if it is the goroutine's only one.
+        send: Option<StmtId>,
+        /// A context that can be named there.
+        context: Option<LocalId>,
+    },
+    /// A goroutine receives from a channel that nobody closes.
+    UnclosedChannel {
+        /// Where the channel is made.
+        made: StmtId,
+        /// The one goroutine that does every send, with a mention of the channel in it.
+        sender: Option<(ExprId, ExprId)>,
+        /// The statement behind which the function that made the channel, and does every send, sends no more.
+        last_send: Option<StmtId>,
+        /// The goroutine ranges over it.
+        ranges: bool,
+    },
+    /// A lock is held at [`FixSite::leaks`]; [`FixSite::releases`] are the unlocking statements. The call is the locking one.
+    MissingUnlock {
+        /// `Unlock` or `RUnlock`.
+        verb: &'static str,
+        /// Operands of a return may be what the lock protects.
+        touched: bool,
+        /// Nothing else takes the same lock in the function.
+        single: bool,
+    },
+    /// [`FixSite::literal`] returns without the `Done` that [`FixSite::releases`] call elsewhere.
+    DeferDone {
+        /// Nothing is done after any of them.
+        last: bool,
+    },
+    /// A goroutine's loop has no exit.
+    ExitArm {
+        /// The select in the loop.
+        select: StmtId,
+        /// A context that can be named there.
+        context: LocalId,
+    },
+    /// A worker is started and not stopped. The call is the starting one.
+    StopWorker {
+        /// The method that stops it.
+        stop: Name,
+    },
+    /// A goroutine adds itself to a wait group.
+    MoveAdd {
+        /// The `go` statement.
+        go: StmtId,
+    },
+}
+
+/// How large a buffer has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BufferSize {
+    /// So many.
+    Count(u32),
+    /// As many as an expression says.
+    Of {
+        /// The expression.
+        expr: ExprId,
+        /// Its length counts, not its value.
+        len: bool,
+        /// So many more.
+        plain: u32,
+    },
 }
 
 /// The acquisition.

@@ -18,6 +18,7 @@ use crate::edit::{EditBuilder, usize_range};
 use crate::engine::site::{FixKind, FixSite, Trigger};
 
 mod discard;
+mod goroutine;
 mod nest;
 mod pattern;
 mod release;

@@ -36,6 +36,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::HeaderTimeoutField => add_field(cx, "ReadHeaderTimeout", 10),
         Pattern::AfterFunc { context } => keep_handle(cx, context),
         Pattern::DropsClose { exit, operand } => with_closer(cx, exit, operand),
+        _ => return super::goroutine::fixes(cx, pattern),
     };
     fix.into_iter().collect()
 }
@@ -66,14 +67,14 @@ fn only_argument<'a>(cx: &Cx<'a>, call: ExprId) -> Option<&'a str> {
 }
 
 /// Whether a statement stands in a loop of its function.
-fn in_loop(cx: &Cx<'_>, stmt: StmtId) -> bool {
+pub(super) fn in_loop(cx: &Cx<'_>, stmt: StmtId) -> bool {
     cx.nest
         .chain(stmt)
         .any(|(_, owner, _)| matches!(owner, Owner::Body(_)))
 }
 
 /// Inserts lines of code above a statement, and above its label if it has one.
-fn insert_above(
+pub(super) fn insert_above(
     cx: &Cx<'_>,
     builder: &mut EditBuilder<'_>,
     stmt: StmtId,

@@ -9,13 +9,21 @@ use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
 
+pub mod abandoned_send;
 pub mod defer_before_error_check;
 pub mod defer_in_loop;
+pub mod double_send;
 pub mod dropped_cancel;
+pub mod fan_out_send;
+pub mod goroutine_without_exit;
 pub mod missing_timeout;
+pub mod missing_unlock;
+pub mod missing_wait_group_done;
+pub mod orphan_receive;
 pub mod partially_built_owner;
 pub mod per_call_client;
 pub mod per_call_http_transport;
+pub mod range_over_unclosed_channel;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unclosed_conn;
@@ -38,7 +46,9 @@ pub mod unstopped_iterator;
 pub mod unstopped_signal_notify;
 pub mod unstopped_ticker;
 pub mod unstopped_timer;
+pub mod unstopped_worker;
 pub mod unwaited_process;
+pub mod wait_group_add_in_goroutine;
 pub mod wrapper_drops_close;
 
 /// The headings that every rule's documentation has, in this order.
@@ -121,13 +131,21 @@ pub(crate) struct Declared {
 }
 
 static DECLARED: &[&Declared] = &[
+    &abandoned_send::RULE,
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
+    &double_send::RULE,
     &dropped_cancel::RULE,
+    &fan_out_send::RULE,
+    &goroutine_without_exit::RULE,
     &missing_timeout::RULE,
+    &missing_unlock::RULE,
+    &missing_wait_group_done::RULE,
+    &orphan_receive::RULE,
     &partially_built_owner::RULE,
     &per_call_client::RULE,
     &per_call_http_transport::RULE,
+    &range_over_unclosed_channel::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unclosed_conn::RULE,
@@ -150,7 +168,9 @@ static DECLARED: &[&Declared] = &[
     &unstopped_signal_notify::RULE,
     &unstopped_ticker::RULE,
     &unstopped_timer::RULE,
+    &unstopped_worker::RULE,
     &unwaited_process::RULE,
+    &wait_group_add_in_goroutine::RULE,
     &wrapper_drops_close::RULE,
 ];
 

@@ -1,0 +1,533 @@
+//! Locks: does every path that takes one give it back?
+
+use go_model::cfg::{BlockId, Node};
+use go_model::db::{Db, DeclId, decl_tree};
+use go_model::facts::{Callee, ItemRef, LocalId, LocalKind, Res};
+use go_model::package::package_of_decl;
+use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::{Name, NodeId};
+
+use super::paths::{self, Ending, Flow, Item, Question, Way};
+use super::uses::{Uses, method_of};
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::facts;
+use crate::engine::find::last_name;
+use crate::engine::function::{Declaration, Function};
+use crate::engine::outline::render;
+use crate::engine::pattern::{self, finding, step};
+use crate::engine::site::{FixSite, Pattern};
+
+/// How deep functions are looked into for an unlock.
+const MAX_CALLS: u32 = 3;
+
+/// Where a lock is: a variable, or a field reached from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    root: Root,
+    path: Vec<Name>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Local(LocalId),
+    Package(ItemRef),
+}
+
+/// A call of a locking or unlocking method.
+#[derive(Debug, Clone)]
+struct LockOp {
+    call: ExprId,
+    key: Key,
+    literal: Option<ExprId>,
+    locks: bool,
+    /// Of a reader.
+    reads: bool,
+    /// `TryLock` and the like.
+    tries: bool,
+}
+
+/// The findings about locks in a declaration.
+pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
+    if !may_skip_unlock(cx.tree) {
+        return Vec::new();
+    }
+    pattern::check(cx, &|f| look(cx, f, rule))
+}
+
+/// Whether something is unlocked by a statement of its own (not by a `defer`), and something else leaves: a question before anything is
+/// resolved.
+fn may_skip_unlock(tree: &DeclTree) -> bool {
+    let (mut unlocks, mut leaves) = (false, false);
+    for (_, stmt) in tree.stmts.iter() {
+        match &stmt.kind {
+            StmtKind::Expr(e) => {
+                if let ExprKind::Call { func, .. } = &tree[tree.unparen(*e)].kind {
+                    unlocks |=
+                        last_name(tree, *func).is_some_and(|n| n == "Unlock" || n == "RUnlock");
+                }
+            }
+            StmtKind::Return(_) | StmtKind::Branch { .. } => leaves = true,
+            _ => {}
+        }
+    }
+    unlocks && leaves
+}
+
+fn look(cx: &CheckContext<'_>, f: &Function<'_>, rule: &'static str) -> Vec<RawFinding> {
+    let all = operations(f.d);
+    let own = |op: &&LockOp| op.literal == f.literal;
+    if !all.iter().any(|op| own(&op) && op.locks) {
+        return Vec::new();
+    }
+    let uses = Uses::new(f.d);
+    let mut found = Vec::new();
+    for lock in all.iter().filter(own).filter(|op| op.locks && !op.tries) {
+        found.extend(missing(cx, f, &uses, &all, lock, rule));
+    }
+    found
+}
+
+/// Every call of a method of a lock in the declaration.
+fn operations(d: &Declaration<'_>) -> Vec<LockOp> {
+    let mut found = Vec::new();
+    for (id, expr) in d.tree.exprs.iter() {
+        let ExprKind::Call { func, .. } = &expr.kind else {
+            continue;
+        };
+        let Some((locks, reads, tries)) = last_name(d.tree, *func).and_then(|n| shape(n.as_str()))
+        else {
+            continue;
+        };
+        let Some((base, _)) = method_of(d, id, "sync", &["Mutex", "RWMutex"]) else {
+            continue;
+        };
+        let Some(key) = key(d, base) else { continue };
+        found.push(LockOp {
+            call: id,
+            key,
+            literal: crate::engine::find::enclosing_literal(d.tree, expr.range),
+            locks,
+            reads,
+            tries,
+        });
+    }
+    found
+}
+
+/// Whether a method locks, does so for readers, and only tries to.
+fn shape(name: &str) -> Option<(bool, bool, bool)> {
+    Some(match name {
+        "Lock" => (true, false, false),
+        "RLock" => (true, true, false),
+        "TryLock" => (true, false, true),
+        "TryRLock" => (true, true, true),
+        "Unlock" => (false, false, false),
+        "RUnlock" => (false, true, false),
+        _ => return None,
+    })
+}
+
+fn key(d: &Declaration<'_>, expr: ExprId) -> Option<Key> {
+    let mut path = Vec::new();
+    let mut at = d.tree.unparen(expr);
+    loop {
+        match &d.tree[at].kind {
+            ExprKind::Paren(x) | ExprKind::Star(x) => at = *x,
+            ExprKind::Unary {
+                op: UnaryOp::Address,
+                operand,
+            } => at = *operand,
+            ExprKind::Selector { base, name } => {
+                if let Some(Res::Package(item)) = d.facts.refs.get(at) {
+                    path.reverse();
+                    return Some(Key {
+                        root: Root::Package(*item),
+                        path,
+                    });
+                }
+                path.push(name.name);
+                at = *base;
+            }
+            ExprKind::Ident(_) => {
+                path.reverse();
+                let root = match d.facts.refs.get(at)? {
+                    Res::Local(local) => Root::Local(*local),
+                    Res::Package(item) => Root::Package(*item),
+                    _ => return None,
+                };
+                return Some(Key { root, path });
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn missing(
+    cx: &CheckContext<'_>,
+    f: &Function<'_>,
+    uses: &Uses<'_, '_>,
+    all: &[LockOp],
+    lock: &LockOp,
+    rule: &'static str,
+) -> Option<RawFinding> {
+    let same: Vec<&LockOp> = all
+        .iter()
+        .filter(|op| op.key == lock.key && op.reads == lock.reads)
+        .collect();
+    let of = |locks: bool| same.iter().copied().filter(move |op| op.locks == locks);
+    let unlocks: Vec<&LockOp> = of(false).filter(|op| op.literal == f.literal).collect();
+    // A literal that takes the lock for itself gives it back itself; one that only unlocks does it for whoever calls it.
+    let unlocks_for_others =
+        of(false).any(|op| op.literal != f.literal && !of(true).any(|l| l.literal == op.literal));
+    // Unlocked by nobody here: it is handed on by contract.
+    if unlocks.is_empty()
+        || unlocks_for_others
+        || of(false).any(|op| uses.defer_of(op.call).is_some() && op.literal == f.literal)
+        || same.iter().any(|op| op.tries)
+        || uses.go_of(lock.call).is_some()
+        || uses.defer_of(lock.call).is_some()
+        || !is_followed(f, lock)
+        || is_handed_on(f, all, lock)
+    {
+        return None;
+    }
+    let lock_stmt = uses.holder(lock.call)?;
+    let (lock_block, _) = f.cfg.position_of(lock_stmt)?;
+    // Taken on a condition: so it is given back.
+    let locks: Vec<BlockId> = same
+        .iter()
+        .filter(|op| op.locks && op.literal == f.literal)
+        .filter_map(|op| Some(f.cfg.position_of(uses.holder(op.call)?)?.0))
+        .collect();
+    let reachable = f.cfg.reachable_from(lock_block);
+    for unlock in &unlocks {
+        let (block, _) = f.cfg.position_of(uses.holder(unlock.call)?)?;
+        if reachable.contains(block) && !locks.iter().any(|l| f.dominators().dominates(*l, block)) {
+            return None;
+        }
+    }
+    let mut question = Held {
+        f,
+        uses,
+        lock: lock.call,
+        again: same
+            .iter()
+            .filter(|op| op.locks)
+            .map(|op| op.call)
+            .collect(),
+        unlocks: unlocks.iter().map(|op| op.call).collect(),
+        key: &lock.key,
+        free: Vec::new(),
+    };
+    let endings = paths::search(f, (f.cfg.entry, 0), false, &mut question)?;
+    // Another path has to give it back before it returns: the function owns the policy. The last return is the rule, the ones before
+    // are the exceptions.
+    let last = last_return(f);
+    let freed_at_end = question.free.contains(&last);
+    if !freed_at_end {
+        return None;
+    }
+    let endings: Vec<&Ending<bool>> = endings.iter().collect();
+    endings.first()?;
+    let text = render(f.tree, receiver(f.tree, lock.call)?, 60);
+    let verb = if lock.reads { "RUnlock" } else { "Unlock" };
+    let message = format!(
+        "`{text}` is still locked on a path that leaves `{}`: `{verb}` is not called there",
+        f.name()
+    );
+    let range = f.tree[lock.call].range;
+    let mut found = finding(f, rule, Severity::Warning, message, range);
+    found
+        .related
+        .push(step(format!("`{text}` is locked here"), range));
+    for ending in endings.iter().take(3) {
+        found.related.extend(ending.decision_step());
+        let what = if ending.exit.is_none() && ending.range == f.head_range(lock_stmt) {
+            "comes round to the lock again while it is held"
+        } else {
+            "returns without unlocking"
+        };
+        found.related.push(step(what, ending.range));
+    }
+    let exits: Vec<Option<StmtId>> = endings.iter().map(|e| e.exit).collect();
+    let touches = |stmt: StmtId| match &f.tree[stmt].kind {
+        StmtKind::Return(values) => !values.iter().all(|v| reads_nothing_shared(f, *v)),
+        _ => true,
+    };
+    if exits.iter().all(Option::is_some) {
+        let exits: Vec<StmtId> = exits.into_iter().flatten().collect();
+        let pattern = Pattern::MissingUnlock {
+            verb,
+            touched: exits.iter().any(|s| touches(*s)),
+            single: of(true).count() == 1,
+        };
+        let mut site = FixSite::pattern(f.literal, lock.call, Some(lock_stmt), pattern, cx.in_test);
+        site.leaks = exits
+            .into_iter()
+            .map(|stmt| crate::engine::site::LeakPoint {
+                stmt: Some(stmt),
+                kind: crate::engine::site::LeakKind::Return,
+                operands_touch: touches(stmt),
+            })
+            .collect();
+        site.releases = unlocks
+            .iter()
+            .filter_map(|op| uses.holder(op.call))
+            .collect();
+        found.site = Some(Box::new(site));
+    }
+    Some(found)
+}
+
+fn receiver(tree: &DeclTree, call: ExprId) -> Option<ExprId> {
+    let ExprKind::Call { func, .. } = &tree[call].kind else {
+        return None;
+    };
+    match &tree[tree.unparen(*func)].kind {
+        ExprKind::Selector { base, .. } => Some(*base),
+        _ => None,
+    }
+}
+
+/// Whether the variable that has the lock is the same all the time, and others can see it.
+fn is_followed(f: &Function<'_>, lock: &LockOp) -> bool {
+    let Root::Local(local) = lock.key.root else {
+        return true;
+    };
+    let l = &f.facts.locals[local];
+    if l.assignments > 1 {
+        return false;
+    }
+    // What is made here nobody else has seen yet, unless a goroutine or closure shares it.
+    let made_here = l.kind == LocalKind::Var
+        && match f.d.value_at(local) {
+            None => true,
+            Some((value, _)) => {
+                let mut value = f.tree.unparen(value);
+                if let ExprKind::Unary {
+                    op: UnaryOp::Address,
+                    operand,
+                } = f.tree[value].kind
+                {
+                    value = f.tree.unparen(operand);
+                }
+                matches!(f.tree[value].kind, ExprKind::Composite { .. })
+                    || super::uses::is_builtin(f.d, value, "new")
+            }
+        };
+    !made_here || l.captured
+}
+
+/// Whether the lock, or a method of it, is given to somebody else.
+fn is_handed_on(f: &Function<'_>, all: &[LockOp], lock: &LockOp) -> bool {
+    let d = f.d;
+    d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand,
+        } => {
+            key(d, *operand).as_ref() == Some(&lock.key)
+                && !all
+                    .iter()
+                    .any(|op| d.tree[op.call].range.contains_range(expr.range))
+        }
+        // A method value.
+        ExprKind::Selector { base, name } => {
+            shape(name.name.as_str()).is_some()
+                && key(d, *base).as_ref() == Some(&lock.key)
+                && !d.parent(id).is_some_and(
+                    |p| matches!(&d.tree[p].kind, ExprKind::Call { func, .. } if *func == id),
+                )
+        }
+        _ => false,
+    })
+}
+
+/// Whether an operand of a return has the same value once the lock is free.
+fn reads_nothing_shared(f: &Function<'_>, expr: ExprId) -> bool {
+    let expr = f.tree.unparen(expr);
+    match &f.tree[expr].kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Unary {
+            op: UnaryOp::Minus | UnaryOp::Not,
+            operand,
+        } => reads_nothing_shared(f, *operand),
+        // Errors made on the spot.
+        ExprKind::Call { args, .. } => {
+            f.target(expr)
+                .is_some_and(|t| t.is_func("errors", "New") || t.is_func("fmt", "Errorf"))
+                && args.iter().all(|a| reads_nothing_shared(f, *a))
+        }
+        ExprKind::Composite { elements, .. } => {
+            elements.iter().all(|e| reads_nothing_shared(f, e.value))
+        }
+        ExprKind::Ident(_) => match f.facts.refs.get(expr) {
+            Some(Res::Local(local)) => !f.facts.locals[*local].captured,
+            Some(Res::Nil | Res::Bool(_) | Res::Const) => true,
+            Some(Res::Package(item)) => is_error_or_constant(f, expr, *item),
+            _ => false,
+        },
+        ExprKind::Selector { .. } => match f.facts.refs.get(expr) {
+            Some(Res::Package(item)) => is_error_or_constant(f, expr, *item),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// A package-level error or a constant; other variables may be what the lock is for.
+fn is_error_or_constant(f: &Function<'_>, expr: ExprId, item: ItemRef) -> bool {
+    if f.facts.types.get(expr).is_some_and(|ty| ty.is_error()) {
+        return true;
+    }
+    let from = package_of_decl(f.d.db, f.d.decl);
+    go_model::package::package_seen_by(f.d.db, from, item.package)
+        .and_then(|p| go_model::package::package_item(f.d.db, p, item.name))
+        .is_some_and(|i| i.decl().sort(f.d.db) == go_model::db::DeclSort::Const)
+}
+
+/// The return that stands last in the source; `None` is the end of the body.
+fn last_return(f: &Function<'_>) -> Option<StmtId> {
+    let ends = f
+        .cfg
+        .returns()
+        .into_iter()
+        .filter_map(|b| match f.cfg[b].terminator {
+            go_model::cfg::Terminator::Return(stmt) => Some(stmt),
+            _ => None,
+        });
+    let mut last: Option<StmtId> = None;
+    for end in ends {
+        match (end, last) {
+            (None, _) => return None,
+            (Some(s), Some(l)) if f.tree[s].range.start() <= f.tree[l].range.start() => {}
+            (Some(s), _) => last = Some(s),
+        }
+    }
+    last
+}
+
+struct Held<'q, 'f, 'a> {
+    f: &'q Function<'f>,
+    uses: &'q Uses<'q, 'a>,
+    lock: ExprId,
+    again: Vec<ExprId>,
+    unlocks: Vec<ExprId>,
+    key: &'q Key,
+    /// Returns that were reached after the lock was given back.
+    free: Vec<Option<StmtId>>,
+}
+
+impl Question for Held<'_, '_, '_> {
+    /// Whether the lock is held.
+    type State = bool;
+
+    fn at(&mut self, _: BlockId, item: Item, state: &mut bool) -> Flow {
+        let root: NodeId = match item {
+            Item::Node(Node::Stmt(s) | Node::Defer(s)) => s.into(),
+            Item::Node(Node::Eval(e)) => e.into(),
+            Item::Node(_) => return Flow::On,
+            Item::Return(None) => return self.end(None, *state),
+            Item::Return(Some(s)) => s.into(),
+        };
+        for id in self.uses.nodes(root) {
+            let NodeId::Expr(e) = id else { continue };
+            if !matches!(self.f.tree[e].kind, ExprKind::Call { .. }) {
+                continue;
+            }
+            if self.unlocks.contains(&e) {
+                *state = false;
+            } else if e == self.lock {
+                if *state {
+                    return Flow::Found;
+                }
+                *state = true;
+            } else if self.again.contains(&e) {
+                if *state {
+                    return Flow::Stop;
+                }
+            } else if *state && self.may_unlock(e) {
+                return Flow::Stop;
+            }
+        }
+        match item {
+            Item::Return(stmt) => self.end(stmt, *state),
+            Item::Node(_) => Flow::On,
+        }
+    }
+
+    fn along(&mut self, _: BlockId, _: BlockId, _: Way, _: &mut bool) -> bool {
+        true
+    }
+}
+
+impl Held<'_, '_, '_> {
+    fn end(&mut self, stmt: Option<StmtId>, held: bool) -> Flow {
+        if held {
+            return Flow::Found;
+        }
+        self.free.push(stmt);
+        Flow::On
+    }
+
+    /// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
+    fn may_unlock(&self, call: ExprId) -> bool {
+        let d = self.f.d;
+        let ExprKind::Call { func, args, .. } = &d.tree[call].kind else {
+            return false;
+        };
+        let has_lock = |e: ExprId| {
+            key(d, e).is_some_and(|k| k.root == self.key.root && self.key.path.starts_with(&k.path))
+        };
+        match d.facts.callees.get(call) {
+            Some(Callee::Builtin(_) | Callee::Conversion) => false,
+            Some(callee @ (Callee::Func(_) | Callee::Method(_))) => {
+                if go_model::effects::of(callee).is_some() {
+                    return false;
+                }
+                match go_model::summary::callee_decl(d.db, d.decl, callee) {
+                    Some(decl) => may_unlock(d.db, d.decl, decl, MAX_CALLS),
+                    None => args.iter().any(|a| has_lock(*a)),
+                }
+            }
+            Some(Callee::Literal(_) | Callee::Local(_) | Callee::Value) | None => {
+                args.iter().any(|a| has_lock(*a))
+                    || {
+                        // A closure over the lock was ruled out; a function value of the object itself may do anything.
+                        matches!(&d.tree[d.tree.unparen(*func)].kind, ExprKind::Selector { base, .. } if has_lock(*base))
+                    }
+            }
+        }
+    }
+}
+
+/// Whether a function of the same package calls an unlocking method, itself or by what it calls.
+fn may_unlock(db: &dyn Db, from: DeclId, decl: DeclId, depth: u32) -> bool {
+    if package_of_decl(db, from) != package_of_decl(db, decl) {
+        return false;
+    }
+    let tree = decl_tree(db, decl);
+    let mut calls = false;
+    for (_, expr) in tree.exprs.iter() {
+        match &expr.kind {
+            ExprKind::Selector { name, .. }
+                if matches!(name.name.as_str(), "Unlock" | "RUnlock") =>
+            {
+                return true;
+            }
+            ExprKind::Call { .. } => calls = true,
+            _ => {}
+        }
+    }
+    if !calls || depth == 0 {
+        return false;
+    }
+    let facts = facts(db, decl);
+    facts.callees.iter().any(|(_, callee)| {
+        matches!(callee, Callee::Func(_) | Callee::Method(_))
+            && go_model::effects::of(callee).is_none()
+            && go_model::summary::callee_decl(db, decl, callee)
+                .is_some_and(|next| next != decl && may_unlock(db, from, next, depth - 1))
+    })
+}

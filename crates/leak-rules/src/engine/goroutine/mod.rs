@@ -1,0 +1,16 @@
+//! The goroutine engine: who can still wake it?
+//!
+//! [`uses`] says what a declaration does with a channel, a wait group or a lock, and in which goroutine; [`paths`] searches the paths of
+//! one function for one on which a question is answered with yes, with conditions that are asked twice answered the same way. The other
+//! modules ask: is there a path on which the goroutine waits and nobody comes?
+//!
+//! Architecture invariant: a primitive that escapes (returned, stored, given to something that is not known) has unknown partners, and
+//! nothing is reported of it.
+
+pub(crate) mod channel;
+pub(crate) mod endless;
+pub(crate) mod lock;
+pub(crate) mod paths;
+pub(crate) mod uses;
+pub(crate) mod waitgroup;
+pub(crate) mod worker;

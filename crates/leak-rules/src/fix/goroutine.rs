@@ -1,0 +1,341 @@
+//! Fixes for goroutines that wait for ever, and for locks.
+
+use go_model::facts::{LocalId, Res};
+use go_syntax::Literals;
+use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
+
+use super::Cx;
+use super::nest::Owner;
+use super::pattern::{in_loop, insert_above};
+use crate::edit::{first_on_line, indentation};
+use crate::engine::site::{BufferSize, Pattern};
+use crate::{Fix, Safety};
+
+pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
+    let found = match pattern {
+        Pattern::AbandonedSend {
+            make,
+            size,
+            safe,
+            send,
+            context,
+        } => vec![
+            size.and_then(|size| buffer(cx, make, size, safe)),
+            context_arm(cx, send, context),
+        ],
+        Pattern::UnclosedChannel {
+            made,
+            sender,
+            last_send,
+            ranges,
+        } => vec![close_channel(cx, made, sender, last_send, ranges)],
+        Pattern::MissingUnlock {
+            verb,
+            touched,
+            single,
+        } => vec![
+            unlock_before(cx, verb, touched, single),
+            single.then(|| defer_unlock(cx, verb)).flatten(),
+        ],
+        Pattern::DeferDone { last } => vec![defer_done(cx, last)],
+        Pattern::MoveAdd { go } => vec![move_add(cx, go)],
+        Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
+        Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
+        // Made elsewhere.
+        _ => Vec::new(),
+    };
+    found.into_iter().flatten().collect()
+}
+
+fn safety(safe: bool) -> Safety {
+    if safe { Safety::Safe } else { Safety::Unsafe }
+}
+
+/// The channel gets a buffer that takes what nobody receives.
+fn buffer(cx: &Cx<'_>, make: ExprId, size: BufferSize, safe: bool) -> Option<Fix> {
+    let ExprKind::Call { args, .. } = &cx.tree()[make].kind else {
+        return None;
+    };
+    let [ty] = args[..] else { return None };
+    let ty = cx.src(cx.tree()[ty].range);
+    let size = match size {
+        BufferSize::Count(n) => n.to_string(),
+        BufferSize::Of { expr, len, plain } => {
+            let expr = cx.src(cx.tree()[expr].range);
+            if len && cx.shadows("len") || expr.contains('\n') {
+                return None;
+            }
+            let expr = if len {
+                format!("len({expr})")
+            } else {
+                expr.to_owned()
+            };
+            match plain {
+                0 => expr,
+                n => format!("{expr}+{n}"),
+            }
+        }
+    };
+    let range = cx.abs(cx.tree()[make].range);
+    let inner = cx.ctx.text.get(range.clone())?.strip_suffix(')')?;
+    if ty.contains('\n') || !inner.ends_with(ty) {
+        return None;
+    }
+    let mut builder = cx.builder();
+    builder.insert(range.end - 1, format!(", {size}"));
+    builder.fix(
+        format!("give the channel room for every send: `make({ty}, {size})`"),
+        safety(safe),
+    )
+}
+
+/// The send ends when the context is done.
+fn context_arm(cx: &Cx<'_>, send: Option<StmtId>, context: Option<LocalId>) -> Option<Fix> {
+    let (send, context) = (send?, context?);
+    let name = cx.facts().locals[context].ident.name;
+    let shadowed =
+        (cx.facts().locals.iter()).any(|(id, local)| id != context && local.ident.name == name);
+    if shadowed
+        || matches!(
+            cx.nest.parent(send)?.0,
+            Owner::Header(_) | Owner::Else(_) | Owner::Label(_)
+        )
+    {
+        return None;
+    }
+    let range = cx.stmt_range(send);
+    let text = cx.ctx.text;
+    let source = cx.src(cx.tree()[send].range);
+    if !first_on_line(text, range.start) || source.contains('\n') {
+        return None;
+    }
+    let tabs = indentation(text, range.start);
+    let mut builder = cx.builder();
+    builder.replace(
+        range,
+        format!("select {{\n{tabs}case {source}:\n{tabs}case <-{name}.Done():\n{tabs}}}"),
+    );
+    builder.fix(
+        format!("give up sending when `{name}` is done"),
+        Safety::Unsafe,
+    )
+}
+
+/// The channel is closed when everything was sent.
+fn close_channel(
+    cx: &Cx<'_>,
+    made: StmtId,
+    sender: Option<(ExprId, ExprId)>,
+    last_send: Option<StmtId>,
+    ranges: bool,
+) -> Option<Fix> {
+    if cx.shadows("close") || cx.has_goto() {
+        return None;
+    }
+    let mut builder = cx.builder();
+    if let Some((literal, mention)) = sender.filter(|_| ranges) {
+        let channel = cx.src(cx.tree()[mention].range);
+        let ExprKind::FuncLit(lit) = &cx.tree()[literal].kind else {
+            return None;
+        };
+        let brace = cx.abs(lit.body.range).start;
+        builder.insert_at_block_start(brace, brace, &format!("defer close({channel})"))?;
+        return builder.fix(
+            format!("defer `close({channel})` in the goroutine that sends"),
+            Safety::Safe,
+        );
+    }
+    let local = declared(cx, made)?;
+    let name = cx.facts().locals[local].ident.name;
+    if let Some(last) = last_send.filter(|_| ranges) {
+        let range = cx.tree()[last].range;
+        if cx.rebound(local, cx.tree()[made].range.end(), range.end()) {
+            return None;
+        }
+        builder.insert_after(cx.stmt_range(last), &format!("close({name})"))?;
+        return builder.fix(format!("close `{name}` behind the last send"), Safety::Safe);
+    }
+    if ranges || in_loop(cx, made) {
+        return None;
+    }
+    builder.insert_after(cx.stmt_range(made), &format!("defer close({name})"))?;
+    builder.fix(
+        format!("defer `close({name})`, which wakes the goroutine at the end"),
+        Safety::Unsafe,
+    )
+}
+
+/// The variable that a statement declares first.
+fn declared(cx: &Cx<'_>, stmt: StmtId) -> Option<LocalId> {
+    match &cx.tree()[stmt].kind {
+        StmtKind::Assign { lhs, .. } => match lhs[..] {
+            [only] => cx.local_of(only),
+            _ => None,
+        },
+        StmtKind::Var(specs) => {
+            let [spec] = &specs[..] else { return None };
+            let [name] = spec.names[..] else { return None };
+            cx.facts()
+                .locals
+                .iter()
+                .find(|(_, l)| l.ident.range == name.range)
+                .map(|(id, _)| id)
+        }
+        _ => None,
+    }
+}
+
+/// What stands before the method of the locking call.
+fn locked<'a>(cx: &Cx<'a>) -> Option<&'a str> {
+    let ExprKind::Call { func, .. } = &cx.tree()[cx.site.acquire.call].kind else {
+        return None;
+    };
+    let ExprKind::Selector { base, .. } = &cx.tree()[cx.tree().unparen(*func)].kind else {
+        return None;
+    };
+    // Another variable of the same name may stand between here and there.
+    for id in cx.tree().walk(*base, Literals::Skip) {
+        let Some(e) = id.expr() else { continue };
+        let ExprKind::Ident(name) = cx.tree()[e].kind else {
+            continue;
+        };
+        let own = match cx.facts().refs.get(e) {
+            Some(Res::Local(local)) => Some(*local),
+            _ => None,
+        };
+        if (cx.facts().locals.iter()).any(|(id, l)| l.ident.name == name && Some(id) != own) {
+            return None;
+        }
+    }
+    let source = cx.src(cx.tree()[*base].range);
+    (!source.contains('\n')).then_some(source)
+}
+
+/// The lock is given back before each return that keeps it.
+fn unlock_before(cx: &Cx<'_>, verb: &str, touched: bool, single: bool) -> Option<Fix> {
+    let lock = locked(cx)?;
+    let mut builder = cx.builder();
+    for leak in &cx.site.leaks {
+        let stmt = leak.stmt?;
+        match cx.nest.parent(stmt)?.0 {
+            Owner::Header(_) | Owner::Else(_) | Owner::Label(_) => return None,
+            _ => builder.insert_before(cx.stmt_range(stmt), &format!("{lock}.{verb}()"))?,
+        }
+    }
+    let place = match cx.site.leaks.len() {
+        1 => "the return",
+        _ => "each such return",
+    };
+    if touched {
+        builder.fix(
+            format!("call `{lock}.{verb}()` before {place} (its values are then computed without the lock)"),
+            Safety::Unsafe,
+        )
+    } else {
+        builder.fix(
+            format!("call `{lock}.{verb}()` before {place}"),
+            // Where it is taken in several places, one of them may be meant to be an unlock.
+            safety(single),
+        )
+    }
+}
+
+/// One deferred unlock in place of all the others.
+fn defer_unlock(cx: &Cx<'_>, verb: &str) -> Option<Fix> {
+    let lock = locked(cx)?;
+    let stmt = cx.site.acquire.stmt?;
+    if cx.has_goto()
+        || in_loop(cx, stmt)
+        || !matches!(cx.nest.parent(stmt)?.0, Owner::Func(_))
+        || !matches!(cx.tree()[stmt].kind, StmtKind::Expr(_))
+    {
+        return None;
+    }
+    let mut builder = cx.builder();
+    builder.insert_after(cx.stmt_range(stmt), &format!("defer {lock}.{verb}()"))?;
+    for &release in &cx.site.releases {
+        if !matches!(cx.tree()[release].kind, StmtKind::Expr(_)) || in_loop(cx, release) {
+            return None;
+        }
+        builder.delete_statement(cx.stmt_range(release))?;
+    }
+    builder.fix(
+        format!("defer `{lock}.{verb}()` (the lock is held until the function returns)"),
+        Safety::Unsafe,
+    )
+}
+
+/// `Done` is deferred at the top of the goroutine.
+fn defer_done(cx: &Cx<'_>, last: bool) -> Option<Fix> {
+    let literal = cx.site.literal?;
+    let ExprKind::FuncLit(lit) = &cx.tree()[literal].kind else {
+        return None;
+    };
+    let call = cx.site.acquire.call;
+    let source = cx.src(cx.tree()[call].range);
+    if source.contains('\n') {
+        return None;
+    }
+    let mut builder = cx.builder();
+    let brace = cx.abs(lit.body.range).start;
+    builder.insert_at_block_start(brace, brace, &format!("defer {source}"))?;
+    for &release in &cx.site.releases {
+        if !matches!(cx.tree()[release].kind, StmtKind::Expr(_)) {
+            return None;
+        }
+        builder.delete_statement(cx.stmt_range(release))?;
+    }
+    builder.fix(
+        format!("defer `{source}` at the top of the goroutine"),
+        safety(last),
+    )
+}
+
+/// The goroutine is counted before it is started.
+fn move_add(cx: &Cx<'_>, go: StmtId) -> Option<Fix> {
+    let add = cx.site.acquire.stmt?;
+    let source = cx.src(cx.tree()[add].range);
+    if source.contains('\n') {
+        return None;
+    }
+    let mut builder = cx.builder();
+    insert_above(cx, &mut builder, go, source)?;
+    builder.delete_statement(cx.stmt_range(add))?;
+    builder.fix(
+        format!("call `{source}` before the goroutine is started"),
+        Safety::Safe,
+    )
+}
+
+/// Another arm of the select, by which the goroutine returns.
+fn exit_arm(cx: &Cx<'_>, select: StmtId, context: LocalId) -> Option<Fix> {
+    let name = cx.facts().locals[context].ident.name;
+    if (cx.facts().locals.iter()).any(|(id, l)| id != context && l.ident.name == name) {
+        return None;
+    }
+    let range = cx.stmt_range(select);
+    let text = cx.ctx.text;
+    let end = range.end - 1;
+    if !first_on_line(text, range.start) || !first_on_line(text, end) {
+        return None;
+    }
+    let tabs = indentation(text, range.start);
+    let mut builder = cx.builder();
+    builder.insert(
+        crate::edit::line_start(text, end),
+        format!("{tabs}case <-{name}.Done():\n{tabs}\treturn\n"),
+    );
+    builder.fix(format!("return when `{name}` is done"), Safety::Unsafe)
+}
+
+/// The worker is stopped when the function returns.
+fn stop_worker(cx: &Cx<'_>, stop: go_syntax::Name) -> Option<Fix> {
+    let stmt = cx.site.acquire.stmt?;
+    let worker = locked(cx)?;
+    if cx.has_goto() || in_loop(cx, stmt) || !matches!(cx.tree()[stmt].kind, StmtKind::Expr(_)) {
+        return None;
+    }
+    let mut builder = cx.builder();
+    builder.insert_after(cx.stmt_range(stmt), &format!("defer {worker}.{stop}()"))?;
+    builder.fix(format!("defer `{worker}.{stop}()`"), Safety::Unsafe)
+}

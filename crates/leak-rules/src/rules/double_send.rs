@@ -1,0 +1,124 @@
+//! # What it does
+//! Reports a goroutine that sends twice on one of its paths, typically because a `return` is missing behind the send of an error, while the
+//! only receiver receives once.
+//!
+//! # Why it leaks
+//! The second send waits for a receiver that has gone.
+//!
+//! # Example
+//! ```go
+//! func run() error {
+//! 	ch := make(chan error)
+//! 	go func() {
+//! 		if err := work(); err != nil {
+//! 			ch <- err
+//! 		}
+//! 		ch <- nil // waits for ever after an error
+//! 	}()
+//! 	return <-ch
+//! }
+//! ```
+//!
+//! # Use instead
+//! ```go
+//! func run() error {
+//! 	ch := make(chan error)
+//! 	go func() {
+//! 		if err := work(); err != nil {
+//! 			ch <- err
+//! 			return
+//! 		}
+//! 		ch <- nil
+//! 	}()
+//! 	return <-ch
+//! }
+//! ```
+//!
+//! # When it stays silent
+//! - The receiver receives in a loop, or the buffer has room.
+//! - The sends are on different paths.
+//! - The rest is as for `abandoned-send`.
+//!
+//! # Fix safety
+//! A buffer is safe under the conditions of `abandoned-send`; it takes the second value, which is then dropped. A missing `return` is for the
+//! author to insert.
+//!
+//! # References
+//! - [Go specification, send statements](https://go.dev/ref/spec#Send_statements)
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::dispatch::{Need, Syntax};
+use crate::rules::{Declared, Family};
+
+pub(crate) static RULE: Declared = Declared {
+    name: "double-send",
+    family: Family::Goroutines,
+    severity: Severity::Warning,
+    summary: "a goroutine sends twice and is received from once",
+    fixes: "give the channel room for both",
+    overlaps: &[],
+    tests: true,
+    since: "0.1.0",
+    source: "crates/leak-rules/src/rules/double_send.rs",
+    text: include_str!("double_send.rs"),
+    needs: &[
+        Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+        Need::names(&["Go"]).and(Syntax::CHAN),
+    ],
+    check,
+};
+
+fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    cx.channel_findings(RULE.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn must_flag() {
+        check(
+            r#"
+package a
+
+func work() error { return nil }
+
+func run() error {
+	ch := make(chan error)
+	go func() {
+		if err := work(); err != nil {
+			ch <- err
+		}
+		ch <- nil // want double-send/warning "a second send on `ch` waits for ever"
+	}()
+	return <-ch
+}
+"#,
+        );
+    }
+
+    #[test]
+    fn must_not_flag() {
+        check(
+            r#"
+package a
+
+func work() error { return nil }
+
+func run() error {
+	ch := make(chan error)
+	go func() {
+		if err := work(); err != nil {
+			ch <- err
+			return
+		}
+		ch <- nil
+	}()
+	return <-ch
+}
+"#,
+        );
+    }
+}

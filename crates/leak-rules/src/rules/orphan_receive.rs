@@ -1,0 +1,136 @@
+//! # What it does
+//! Reports a goroutine that receives from a channel on which nobody sends and which nobody closes, at all or on some path of the function that
+//! made it.
+//!
+//! # Why it leaks
+//! A receive waits until somebody sends or closes. When the function that made the channel has returned without doing either, nobody can.
+//!
+//! # Example
+//! ```go
+//! func serve(conn net.Conn) error {
+//! 	stop := make(chan struct{})
+//! 	go func() {
+//! 		<-stop // waits for ever after an error
+//! 		conn.Close()
+//! 	}()
+//! 	if err := handshake(conn); err != nil {
+//! 		return err
+//! 	}
+//! 	close(stop)
+//! 	return nil
+//! }
+//! ```
+//!
+//! # Use instead
+//! ```go
+//! func serve(conn net.Conn) error {
+//! 	stop := make(chan struct{})
+//! 	defer close(stop)
+//! 	go func() {
+//! 		<-stop
+//! 		conn.Close()
+//! 	}()
+//! 	return handshake(conn)
+//! }
+//! ```
+//!
+//! # When it stays silent
+//! - The receive is an arm of a `select` with other arms, or one of several.
+//! - The channel is returned, stored, or given to a function that is not known; or another goroutine sends on it or closes it.
+//! - In `main.main`, and in what only `main` calls once.
+//!
+//! # Fix safety
+//! A deferred `close` is unsafe: it wakes the goroutine, which then goes on.
+//!
+//! # References
+//! - [Go specification, receive operator](https://go.dev/ref/spec#Receive_operator)
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::dispatch::{Need, Syntax};
+use crate::rules::{Declared, Family};
+
+pub(crate) static RULE: Declared = Declared {
+    name: "orphan-receive",
+    family: Family::Goroutines,
+    severity: Severity::Warning,
+    summary: "a goroutine receives from a channel on which nobody sends",
+    fixes: "defer `close`",
+    overlaps: &[],
+    tests: false,
+    since: "0.1.0",
+    source: "crates/leak-rules/src/rules/orphan_receive.rs",
+    text: include_str!("orphan_receive.rs"),
+    needs: &[
+        Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+        Need::names(&["Go"]).and(Syntax::CHAN),
+    ],
+    check,
+};
+
+fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    cx.channel_findings(RULE.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn must_flag() {
+        check(
+            r#"
+package a
+
+func never() {
+	stop := make(chan struct{})
+	go func() {
+		<-stop // want orphan-receive/warning "nobody sends on `stop` or closes it" want-fix "defer `close(stop)`" unsafe
+		println("stopped")
+	}()
+}
+
+func onSomePath(fail func() error) error {
+	stop := make(chan struct{})
+	go func() {
+		<-stop // want orphan-receive "returns without sending on `stop` or closing it"
+		println("stopped")
+	}()
+	if err := fail(); err != nil {
+		return err // want-related "returns without waking the goroutine"
+	}
+	close(stop)
+	return nil
+}
+"#,
+        );
+    }
+
+    #[test]
+    fn must_not_flag() {
+        check(
+            r#"
+package a
+
+func closed(fail func() error) error {
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		<-stop
+		println("stopped")
+	}()
+	return fail()
+}
+
+func handedOn() func() {
+	stop := make(chan struct{})
+	go func() {
+		<-stop
+		println("stopped")
+	}()
+	return func() { close(stop) }
+}
+"#,
+        );
+    }
+}
