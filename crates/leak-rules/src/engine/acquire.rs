@@ -8,9 +8,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use go_model::db::{Db, DeclId};
+use go_model::members::View;
+use go_model::types::{Ty, TyKind};
 use go_syntax::Name;
-use go_syntax::ast::{ExprId, ExprKind};
+use go_syntax::ast::{DeclTree, ExprId, ExprKind};
 
+use super::find::last_name;
 use super::function::{Target, target};
 use super::kinds::{self, Acquirer, Extra, Named};
 use super::told::{self, ToldNames};
@@ -86,3 +89,66 @@ pub(crate) fn acquirers(
     let opened = owners::opened(cx.db, decl);
     (!opened.is_empty()).then(|| (target, Cow::Owned(opened.to_vec())))
 }
+
+/// By these a stream or a watch is read. What gives one has any name in generated code, so that calls are asked for what they give by
+/// their types where there is one of these.
+pub(crate) const STREAM_READS: &[&str] = &["Recv", "RecvMsg", "CloseAndRecv", "ResultChan"];
+
+/// Whether a declaration reads from a stream or a watch: a question before anything is resolved.
+pub(crate) fn reads_stream(tree: &DeclTree) -> bool {
+    tree.exprs.iter().any(|(_, expr)| match &expr.kind {
+        ExprKind::Call { func, .. } => {
+            last_name(tree, *func).is_some_and(|name| STREAM_READS.contains(&name.as_str()))
+        }
+        _ => false,
+    })
+}
+
+/// A stream or a watch that a call gives, with an error, going by the types of its parameters and results.
+pub(crate) fn stream(
+    cx: &CheckContext<'_>,
+    call: ExprId,
+) -> Option<(Target, Cow<'static, [Acquirer]>)> {
+    static WATCH: [Acquirer; 1] = [Acquirer {
+        kind: &kinds::WATCH,
+        result: 0,
+        error: Some(1),
+        context: true,
+        extra: Extra::None,
+    }];
+    static GRPC: [Acquirer; 1] = [Acquirer {
+        kind: &kinds::GRPC_STREAM,
+        result: 0,
+        error: Some(1),
+        context: true,
+        extra: Extra::Endless,
+    }];
+    let ExprKind::Call { func, .. } = &cx.tree[call].kind else {
+        return None;
+    };
+    let facts = cx.facts();
+    let TyKind::Tuple(results) = facts.types.get(call)?.kind() else {
+        return None;
+    };
+    let [given, _] = &results[..] else {
+        return None;
+    };
+    let target = target(cx.tree, facts, call)?;
+    if given.is_named("k8s.io/apimachinery/pkg/watch", "Interface") {
+        return (target.name == "Watch").then_some((target, Cow::Borrowed(&WATCH)));
+    }
+    // Generated methods end with `opts ...grpc.CallOption`.
+    let TyKind::Func(sig) = facts.types.get(cx.tree.unparen(*func))?.kind() else {
+        return None;
+    };
+    let is_option =
+        |ty: &Ty| matches!(ty.kind(), TyKind::Slice(of) if of.is_named(GRPC_PATH, "CallOption"));
+    if !sig.variadic || !sig.params.last().is_some_and(is_option) {
+        return None;
+    }
+    let view = View::with_facts(cx.db, cx.decl.file(cx.db), facts);
+    let method = view.method(given, Name::new("CloseSend")).found()?.method;
+    (method.package == GRPC_PATH).then_some((target, Cow::Borrowed(&GRPC)))
+}
+
+const GRPC_PATH: &str = "google.golang.org/grpc";

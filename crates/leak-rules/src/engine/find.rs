@@ -10,7 +10,7 @@ use go_syntax::{Literals, NodeId};
 use go_syntax::{Name, TextRange, TextSize};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::acquire::{Names, acquirers};
+use super::acquire::{Names, acquirers, reads_stream, stream};
 use super::function::{Declaration, Depth, Function, Target};
 use super::interp::{Interp, Leak, Obligation, Outcome, Place, Step};
 use super::kinds::{Acquirer, Extra, Kind};
@@ -166,6 +166,7 @@ impl Acquisition {
 pub(crate) fn acquisitions(cx: &CheckContext<'_>) -> Vec<Acquisition> {
     let tree = cx.tree;
     let names = Names::of(cx.db, cx.decl);
+    let streams = reads_stream(tree);
     let mut found = Vec::new();
     for (call, expr) in tree.exprs.iter() {
         let called = match &expr.kind {
@@ -173,10 +174,12 @@ pub(crate) fn acquisitions(cx: &CheckContext<'_>) -> Vec<Acquisition> {
             ExprKind::Composite { ty: Some(ty), .. } => *ty,
             _ => continue,
         };
-        if !last_name(tree, called).is_some_and(|name| names.may_acquire(name)) {
-            continue;
+        let may = last_name(tree, called).is_some_and(|name| names.may_acquire(name));
+        let mut acquired = may.then(|| acquirers(cx, call)).flatten();
+        if streams && acquired.is_none() {
+            acquired = stream(cx, call);
         }
-        if let Some((target, acquirers)) = acquirers(cx, call) {
+        if let Some((target, acquirers)) = acquired {
             found.push(Acquisition {
                 literal: enclosing_literal(tree, expr.range),
                 call,
@@ -325,6 +328,9 @@ fn obligation(
         Extra::Receiver if !is_own_command(f, call) => return None,
         Extra::Request if is_head(f, call) => return None,
         Extra::Argument if !is_own_secret(f, call, acquirer.result) => return None,
+        Extra::Endless if !is_endless(f, first_arg(f, call)?) || closes_connection(f, call) => {
+            return None;
+        }
         Extra::Temp if !is_system_dir(f, first_arg(f, call)?) => return None,
         _ => {}
     }
@@ -1647,6 +1653,54 @@ fn is_on(found: &Found<'_>, leak: &Leak, blocks: &[BlockId], at: TextSize) -> bo
         Some(_) => true,
         None => leak.range.contains(at),
     }
+}
+
+/// Whether the declaration closes the connection of a gRPC client somewhere: its streams end with it.
+fn closes_connection(f: &Function<'_>, call: ExprId) -> bool {
+    let Some(client) = receiver(f, call).and_then(|client| super::pattern::local(f, client)) else {
+        return false;
+    };
+    let mut conns = vec![client];
+    if let Some((made, _)) = f.d.only_value(client) {
+        let args = super::pattern::args(f.tree, made).iter();
+        conns.extend(args.filter_map(|arg| super::pattern::local(f, *arg)));
+    }
+    let closes = |mention: ExprId| {
+        f.d.parent(mention).is_some_and(|selector| {
+            matches!(&f.tree[selector].kind, ExprKind::Selector { name, .. } if name.name == "Close")
+        })
+    };
+    (conns.iter()).any(|conn| {
+        f.d.mentions(*conn)
+            .iter()
+            .any(|(mention, _)| closes(*mention))
+    })
+}
+
+/// Whether an expression is a context that never ends, maybe with values.
+fn is_endless(f: &Function<'_>, context: ExprId) -> bool {
+    let mut at = f.tree.unparen(context);
+    for _ in 0..8 {
+        if is_background(f, at) {
+            return true;
+        }
+        if let Some(Res::Local(local)) = f.facts.refs.get(at) {
+            match f.d.only_value(*local) {
+                Some((value, _)) => at = f.tree.unparen(value),
+                None => return false,
+            }
+        }
+        let adds = f.target(at).is_some_and(|target| {
+            target.is_func("context", "WithValue")
+                || target.is_func("google.golang.org/grpc/metadata", "NewOutgoingContext")
+                || target.is_func("google.golang.org/grpc/metadata", "AppendToOutgoingContext")
+        });
+        match first_arg(f, at) {
+            Some(parent) if adds => at = f.tree.unparen(parent),
+            _ => return is_background(f, at),
+        }
+    }
+    false
 }
 
 /// Whether an expression is a context that is never cancelled: a background one, also with values.

@@ -83,7 +83,7 @@ pub(crate) enum Role {
     Ctx,
     /// What ends the thing with itself.
     Parent,
-    /// It gives the next value of an iterator.
+    /// It gives the next value: of an iterator, or as the channel of a subscription.
     Next,
     /// It is the other end of a pipe.
     Peer,
@@ -1193,7 +1193,7 @@ impl<'a> Interp<'a> {
                 if !taken && f.never_ends(*stmt) {
                     return false;
                 }
-                NOTHING
+                self.range_implication(state, *stmt)
             }
         };
         match if taken { if_true } else { if_false } {
@@ -1207,13 +1207,25 @@ impl<'a> Interp<'a> {
                 true
             }
             Imp::Drop => {
-                if self.drained(cond) || self.ob.acquirer.extra == Extra::Pull {
+                let closed = !self.ob.kind.source.is_empty();
+                if self.drained(cond) || closed || self.ob.acquirer.extra == Extra::Pull {
                     out.released = true;
                 }
                 out.moved |= state.marks.iter().any(|m| m.role == Role::Keeper);
                 false
             }
         }
+    }
+
+    /// The channel of a subscription is closed with it: behind a loop over it nothing is left.
+    fn range_implication(&mut self, state: &mut State, stmt: StmtId) -> Implication {
+        let StmtKind::Range { over, .. } = &self.f.tree[stmt].kind else {
+            return NOTHING;
+        };
+        if self.ob.kind.source.is_empty() || !self.quiet(state, *over).is(Role::Next) {
+            return NOTHING;
+        }
+        (Imp::Keep, Imp::Drop)
     }
 
     fn drained(&self, cond: &Cond) -> bool {
@@ -1771,7 +1783,7 @@ impl<'a> Interp<'a> {
         }
     }
 
-    /// What the last value of `v, ok := x.(T)` or `v, ok := next()` says.
+    /// What the last value of `v, ok := x.(T)`, `v, ok := next()` or `v, ok := <-channel` says.
     fn comma_ok(
         &mut self,
         state: &mut State,
@@ -1796,7 +1808,15 @@ impl<'a> Interp<'a> {
         if targets != 2 {
             return None;
         }
-        let ExprKind::TypeAssert { base, .. } = &f.tree[f.tree.unparen(values[0])].kind else {
+        let value = &f.tree[f.tree.unparen(values[0])].kind;
+        if let ExprKind::Unary {
+            op: UnaryOp::Receive,
+            operand,
+        } = value
+        {
+            return (self.quiet(state, *operand).is(Role::Next)).then_some((Imp::Keep, Imp::Drop));
+        }
+        let ExprKind::TypeAssert { base, .. } = value else {
             return None;
         };
         let rel = self.quiet(state, *base);
@@ -2386,7 +2406,7 @@ impl<'a> Interp<'a> {
         let f = self.f;
         let channel = f.tree.unparen(channel);
         let rel = self.eval(state, channel);
-        if self.ob.kind.fires && rel.is(Role::View) {
+        if self.ob.kind.fires && (rel.is(Role::View) || rel.is(Role::Next)) {
             self.ev.released = true;
         }
         if self.ob.kind.awaited && (rel.is(Role::Thing) || f.is_context_end(channel)) {
@@ -2707,9 +2727,12 @@ impl<'a> Interp<'a> {
             if kind.fluent && f.is_own_type(call, self.ob.call) {
                 put(results, 0, Rel::of(Vec::new(), Role::View));
             }
-            if kind.key == "io-pipe-write" && name == "Write" {
-                // It fails only once the other end is closed.
-                put(results, 1, Rel::of(Vec::new(), Role::Err));
+            if kind.source.contains(&name.as_str()) {
+                put(results, 0, Rel::of(Vec::new(), Role::Next));
+                return;
+            }
+            if let Some((_, error)) = kind.ends.iter().find(|(method, _)| name == *method) {
+                put(results, *error, Rel::of(Vec::new(), Role::Err));
             }
             if kind.complete && f.same_package(call, self.ob.call) {
                 return;

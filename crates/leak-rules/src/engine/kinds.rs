@@ -56,6 +56,10 @@ pub(crate) struct Kind {
     pub(crate) channel: Option<&'static str>,
     /// A receive from that channel settles it: a timer has fired.
     pub(crate) fires: bool,
+    /// Methods whose channel ends only with the thing.
+    pub(crate) source: &'static [&'static str],
+    /// Methods with an error (this result) that says that there is nothing left.
+    pub(crate) ends: &'static [(&'static str, usize)],
     /// It is a channel itself, and a path that waited for it or for the end of some context is about to end the program.
     pub(crate) awaited: bool,
     /// A release that is pure reclamation: once in `main.main` it need not happen.
@@ -160,6 +164,8 @@ pub(crate) const BASE: Kind = Kind {
     told: None,
     channel: None,
     fires: false,
+    source: &[],
+    ends: &[],
     awaited: false,
     ends_with_process: true,
     nil_release_ok: false,
@@ -476,6 +482,8 @@ pub(crate) static IO_PIPE_READ: Kind = Kind {
 pub(crate) static IO_PIPE_WRITE: Kind = Kind {
     key: "io-pipe-write",
     noun: "writing end of the pipe",
+    // It fails only once the other end is closed.
+    ends: &[("Write", 1)],
     ..IO_PIPE_BASE
 };
 
@@ -503,6 +511,103 @@ pub(crate) static C_MEMORY: Kind = Kind {
     nil_release_ok: true,
     ..BASE
 };
+
+/// Of Kubernetes.
+pub(crate) static WATCH: Kind = Kind {
+    key: "watch",
+    fix: subscribed("Stop", "watcher"),
+    noun: "watch",
+    release: &["Stop"],
+    source: &["ResultChan"],
+    ..STREAM_BASE
+};
+
+/// Of Redis.
+pub(crate) static SUBSCRIPTION: Kind = Kind {
+    key: "subscription",
+    fix: subscribed("Close", "sub"),
+    noun: "subscription",
+    released: "closed",
+    releasing: "closing",
+    release: &["Close"],
+    source: &["Channel", "ChannelSize", "ChannelWithSubscriptions"],
+    ..STREAM_BASE
+};
+
+/// Of NATS.
+pub(crate) static NATS_SUBSCRIPTION: Kind = Kind {
+    key: "nats-subscription",
+    fix: subscribed("Unsubscribe", "sub"),
+    noun: "subscription",
+    released: "ended",
+    releasing: "ending",
+    release: &["Unsubscribe", "Drain"],
+    ..STREAM_BASE
+};
+
+/// Of go-ethereum: its channel of errors tells when it is over.
+pub(crate) static EVENT_SUBSCRIPTION: Kind = Kind {
+    key: "event-subscription",
+    fix: subscribed("Unsubscribe", "sub"),
+    noun: "subscription",
+    released: "ended",
+    releasing: "ending",
+    release: &["Unsubscribe"],
+    source: &["Err"],
+    fires: true,
+    ..STREAM_BASE
+};
+
+/// Of libp2p.
+pub(crate) static TOPIC_SUBSCRIPTION: Kind = Kind {
+    key: "topic-subscription",
+    fix: subscribed("Cancel", "sub"),
+    noun: "subscription",
+    released: "cancelled",
+    releasing: "cancelling",
+    release: &["Cancel"],
+    ..STREAM_BASE
+};
+
+/// Of gRPC: "Call RecvMsg until a non-nil error is returned", or cancel the context, or close the connection.
+pub(crate) static GRPC_STREAM: Kind = Kind {
+    key: "grpc-stream",
+    fix: FixKind::Stream,
+    noun: "stream",
+    released: "ended",
+    releasing: "ending",
+    release: &["CloseAndRecv"],
+    ends: &[
+        ("Recv", 1),
+        ("RecvMsg", 0),
+        ("Send", 0),
+        ("SendMsg", 0),
+        ("Header", 1),
+    ],
+    ..STREAM_BASE
+};
+
+const STREAM_BASE: Kind = Kind {
+    // It lives as long as its owner, mostly.
+    makes_owners: false,
+    key: "",
+    rule: "undrained-stream",
+    released: "stopped",
+    releasing: "stopping",
+    acquired: "started",
+    ..BASE
+};
+
+/// A method that ends a subscription.
+const fn subscribed(name: &'static str, variable: &'static str) -> FixKind {
+    FixKind::Method(Method {
+        name,
+        context: false,
+        variable,
+        note: "whoever still reads from it then gets nothing more",
+        once: false,
+    })
+}
 
 pub(crate) static CANCEL: Kind = CANCEL_BASE;
 
@@ -706,6 +811,12 @@ static KINDS: &[&Kind] = &[
     &IO_PIPE_READ,
     &IO_PIPE_WRITE,
     &C_MEMORY,
+    &WATCH,
+    &SUBSCRIPTION,
+    &NATS_SUBSCRIPTION,
+    &EVENT_SUBSCRIPTION,
+    &TOPIC_SUBSCRIPTION,
+    &GRPC_STREAM,
     &CANCEL,
     &CANCEL_CAUSE,
     &SIGNAL_STOP,
@@ -779,6 +890,8 @@ pub(crate) enum Extra {
     Argument,
     /// Not a call but a composite literal of this type.
     Literal,
+    /// Nothing is owed unless the context in argument 0 never ends.
+    Endless,
     /// Argument 0 is the directory that it is made in; empty for that of the system.
     Temp,
     /// The file is written.
@@ -887,6 +1000,7 @@ impl Table {
                 "sink-1" => Extra::Sink(1),
                 "argument" => Extra::Argument,
                 "literal" => Extra::Literal,
+                "endless" => Extra::Endless,
                 "temp" => Extra::Temp,
                 "open-flags" => Extra::OpenFlags,
                 "writes" => Extra::Writes,

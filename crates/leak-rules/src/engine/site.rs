@@ -127,6 +127,8 @@ pub enum FixKind {
     IoPipe,
     /// `C.free(unsafe.Pointer({}))`.
     CMemory,
+    /// A stream that ends with the context that the acquiring call is given first.
+    Stream,
     /// A releasing method that is no special case.
     Method(Method),
     /// It is handed to a function of a package.

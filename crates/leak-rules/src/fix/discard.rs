@@ -26,7 +26,8 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
         | FixKind::Defer
         | FixKind::Passed(_)
         | FixKind::Transport
-        | FixKind::Nothing => {}
+        | FixKind::Nothing
+        | FixKind::Stream => {}
         FixKind::SqlRows => {
             fixes.extend(exec_instead(cx));
             fixes.extend(name_and_close(cx));
@@ -46,6 +47,7 @@ fn base_name(kind: FixKind) -> &'static str {
         FixKind::File | FixKind::Defer | FixKind::Nothing => "f",
         FixKind::PipeRead | FixKind::IoPipe => "r",
         FixKind::CMemory => "p",
+        FixKind::Stream => "stream",
         FixKind::PipeWrite | FixKind::Writer => "w",
         FixKind::SqlRows | FixKind::SqlRow => "rows",
         FixKind::Cancel | FixKind::CancelCause => "cancel",

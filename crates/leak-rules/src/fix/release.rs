@@ -48,7 +48,7 @@ pub(super) fn release_call(cx: &Cx<'_>, value: &str) -> Option<String> {
         }
         FixKind::Call(_) => format!("{value}()"),
         FixKind::PassedTo(passed) => passed_to(cx, passed.to, value)?,
-        FixKind::SqlRow | FixKind::Defer | FixKind::Nothing => return None,
+        FixKind::SqlRow | FixKind::Defer | FixKind::Nothing | FixKind::Stream => return None,
     })
 }
 
@@ -118,6 +118,9 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
     let Some(value) = &site.value else {
         return Vec::new();
     };
+    if site.kind == FixKind::Stream {
+        return own_context(cx).into_iter().collect();
+    }
     let Some(release) = release_call(cx, &value.text) else {
         return Vec::new();
     };
@@ -172,6 +175,44 @@ pub(super) fn fixes(cx: &Cx<'_>) -> Vec<Fix> {
         ));
     }
     fixes
+}
+
+/// Gives the acquiring call a context of its own, which is cancelled when the function returns.
+fn own_context(cx: &Cx<'_>) -> Option<Fix> {
+    let site = cx.site;
+    let stmt = site.acquire.stmt?;
+    let plain = matches!(
+        site.acquire.shape,
+        AcquireShape::Define | AcquireShape::Assign | AcquireShape::Var
+    );
+    if !plain || site.in_loop.is_some() || site.moved_elsewhere || cx.has_goto() {
+        return None;
+    }
+    let ExprKind::Call { args, .. } = &cx.tree()[site.acquire.call].kind else {
+        return None;
+    };
+    let parent = cx.abs(cx.tree()[*args.first()?].range);
+    let mut builder = cx.builder();
+    let with_cancel = cx.qualified(&mut builder, "context", "context", "WithCancel")?;
+    let (context, cancel) = (cx.fresh("streamCtx"), cx.fresh("cancel"));
+    let text = cx.ctx.text;
+    let at = line_start(text, cx.stmt_range(stmt).start);
+    if !first_on_line(text, cx.stmt_range(stmt).start) {
+        return None;
+    }
+    let indent = indentation(text, at);
+    builder.insert(
+        at,
+        format!(
+            "{indent}{context}, {cancel} := {with_cancel}({})\n{indent}defer {cancel}()\n",
+            text.get(parent.clone())?
+        ),
+    );
+    builder.replace(parent, context);
+    builder.fix(
+        "give the stream a context that is cancelled when the function returns",
+        Safety::Unsafe,
+    )
 }
 
 /// Whether a variable gets another value between two offsets of the declaration: what is lost behind that is held by something else.

@@ -35,6 +35,7 @@ pub mod unclosed_resource;
 pub mod unclosed_sql_rows;
 pub mod unclosed_sql_stmt;
 pub mod unclosed_writer;
+pub mod undrained_stream;
 pub mod unended_span;
 pub mod unfinished_sql_tx;
 pub mod unfreed_c_memory;
@@ -157,6 +158,7 @@ static DECLARED: &[&Declared] = &[
     &unclosed_sql_rows::RULE,
     &unclosed_sql_stmt::RULE,
     &unclosed_writer::RULE,
+    &undrained_stream::RULE,
     &unended_span::RULE,
     &unfinished_sql_tx::RULE,
     &unfreed_c_memory::RULE,
