@@ -17,7 +17,7 @@
 //! ```
 //!
 //! # When it stays silent
-//! - The request has a context.
+//! - The request has a context, or the function sets a limit of `http.DefaultClient`.
 //! - The client comes from outside, is handed on, or has a transport that is not seen or that limits the time itself.
 //! - The response is read as a stream, which a timeout would cut.
 //! - The address is a Unix socket or of this machine; and tests.
@@ -29,7 +29,7 @@
 //! - [`http.Client`](https://pkg.go.dev/net/http#Client): "A Timeout of zero means no timeout."
 //! - [`http.Server`](https://pkg.go.dev/net/http#Server)
 
-use go_model::facts::{Callee, LocalId, LocalKind};
+use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::package::file_imports;
 use go_syntax::ast::{Element, ExprId, ExprKind, StmtKind};
 
@@ -116,7 +116,7 @@ fn call(
     let name = function.name.as_str();
     let (message, pattern) = match function.package.as_str() {
         "net/http" if REQUESTS.contains(&name) => {
-            if is_local(f, *args.first()?) || is_streamed(f) {
+            if is_local(f, *args.first()?) || is_streamed(f) || sets_default_client(f) {
                 return None;
             }
             let message = format!(
@@ -234,6 +234,25 @@ fn is_local(f: &Function<'_>, address: ExprId) -> bool {
         ["localhost", "127.", "[::1]", "unix"]
             .iter()
             .any(|local| host.starts_with(local))
+    })
+}
+
+/// Whether the declaration changes `http.DefaultClient` or one of its fields.
+fn sets_default_client(f: &Function<'_>) -> bool {
+    f.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, .. } => lhs.iter().any(|target| {
+            let mut at = f.tree.unparen(*target);
+            loop {
+                if matches!(f.facts.refs.get(at), Some(Res::Package(item)) if item.is("net/http", "DefaultClient")) {
+                    return true;
+                }
+                let ExprKind::Selector { base, .. } = &f.tree[at].kind else {
+                    return false;
+                };
+                at = f.tree.unparen(*base);
+            }
+        }),
+        _ => false,
     })
 }
 
