@@ -155,6 +155,9 @@ pub fn run(args: &Args) -> Outcome {
         build(args, &tree, &mut tries)?;
     }
     report(args, &tree, findings, fixable, &tries);
+    if tries.iter().any(|one| !one.failures.is_empty()) {
+        return Err("not every fix is what it promises (-v shows which)".into());
+    }
     Ok(())
 }
 
@@ -277,7 +280,7 @@ fn build(args: &Args, tree: &Path, tries: &mut [Try]) -> Outcome {
         }
         command.args(packages).output()
     };
-    let baseline = messages(&vet(None, &patterns)?);
+    let baseline = messages(&vet(None, &patterns)?, &[]);
     let mut known: HashMap<String, usize> = HashMap::new();
     for (_, message) in &baseline {
         *known.entry(message.clone()).or_default() += 1;
@@ -339,15 +342,19 @@ fn build(args: &Args, tree: &Path, tries: &mut [Try]) -> Outcome {
             by_file.entry(&tries[i].file).or_default().push(i);
         }
         let mut replace = serde_json::Map::new();
+        let mut copies = Vec::new();
         let mut packages = BTreeMap::new();
         for (n, (file, list)) in by_file.iter().enumerate() {
             let edits = merge(list.iter().map(|&i| &tries[i].fix)).edits;
-            let copy = scratch.path().join(format!("{n}.go"));
+            let relative = file.strip_prefix(tree).unwrap_or(file);
+            let copy = scratch.path().join(n.to_string()).join(relative);
+            fs::create_dir_all(copy.parent().unwrap_or(scratch.path()))?;
             fs::write(&copy, apply_edits(&tries[list[0]].before, &edits)?)?;
             replace.insert(
                 file.display().to_string(),
                 copy.display().to_string().into(),
             );
+            copies.push(relative.display().to_string());
             let dir = file.parent().unwrap_or(tree).to_path_buf();
             packages
                 .entry(dir)
@@ -363,7 +370,7 @@ fn build(args: &Args, tree: &Path, tries: &mut [Try]) -> Outcome {
         let mut left = known.clone();
         let mut failed: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         let mut general = Vec::new();
-        for (dir, message) in messages(&vet(Some(&overlay), &names)?) {
+        for (dir, message) in messages(&vet(Some(&overlay), &names)?, &copies) {
             if let Some(n) = left.get_mut(&message).filter(|n| **n > 0) {
                 *n -= 1;
                 continue;
@@ -414,7 +421,10 @@ fn package(tree: &Path, dir: &Path) -> String {
 }
 
 /// Messages of the go command with the folder that each is about, without line numbers.
-fn messages(output: &Output) -> Vec<(String, String)> {
+///
+/// Vet names a file that an overlay replaces by its copy, and, from its cache, by the copy of an earlier run. A copy
+/// has the path of its file in the tree, one of `copies`, behind that of a temporary folder.
+fn messages(output: &Output, copies: &[String]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     let mut found = Vec::new();
@@ -427,10 +437,22 @@ fn messages(output: &Output) -> Vec<(String, String)> {
             found.push((String::new(), line.to_owned()));
             continue;
         };
+        let file = copies
+            .iter()
+            .filter_map(|original| original.strip_suffix(".go"))
+            .filter(|original| {
+                file.starts_with('/')
+                    && file
+                        .strip_suffix(original)
+                        .is_some_and(|folder| folder.ends_with('/'))
+            })
+            .max_by_key(|original| original.len())
+            .unwrap_or(file);
         let dir = file
             .rsplit_once('/')
             .map_or("", |d| d.0)
             .trim_start_matches("./");
+        let file = file.trim_start_matches("./");
         let message = rest
             .trim_start_matches(|c: char| c.is_ascii_digit() || c == ':')
             .trim();
