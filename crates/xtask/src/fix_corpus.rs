@@ -282,8 +282,8 @@ fn build(args: &Args, tree: &Path, tries: &mut [Try]) -> Outcome {
     };
     let baseline = messages(&vet(None, &patterns)?, &[]);
     let mut known: HashMap<String, usize> = HashMap::new();
-    for (_, message) in &baseline {
-        *known.entry(message.clone()).or_default() += 1;
+    for said in &baseline {
+        *known.entry(said.text.clone()).or_default() += 1;
     }
     // A round holds at most one fix per declaration. Where a package fails, its fixes are tried again one by one.
     let mut rounds: Vec<Vec<usize>> = Vec::new();
@@ -370,11 +370,12 @@ fn build(args: &Args, tree: &Path, tries: &mut [Try]) -> Outcome {
         let mut left = known.clone();
         let mut failed: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         let mut general = Vec::new();
-        for (dir, message) in messages(&vet(Some(&overlay), &names)?, &copies) {
-            if let Some(n) = left.get_mut(&message).filter(|n| **n > 0) {
+        for Said { dir, file, text } in messages(&vet(Some(&overlay), &names)?, &copies) {
+            if let Some(n) = left.get_mut(&text).filter(|n| **n > 0) {
                 *n -= 1;
                 continue;
             }
+            let message = format!("{file}: {text}");
             let about = packages.keys().find(|package| {
                 **package == tree.join(&dir) || !dir.is_empty() && package.ends_with(&dir)
             });
@@ -420,11 +421,20 @@ fn package(tree: &Path, dir: &Path) -> String {
     }
 }
 
-/// Messages of the go command with the folder that each is about, without line numbers.
+/// A message of the go command.
+struct Said {
+    /// Folder that it is about, below the tree.
+    dir: String,
+    file: String,
+    /// Without numbers of lines, which an edit changes.
+    text: String,
+}
+
+/// Messages of the go command.
 ///
 /// Vet names a file that an overlay replaces by its copy, and, from its cache, by the copy of an earlier run. A copy
 /// has the path of its file in the tree, one of `copies`, behind that of a temporary folder.
-fn messages(output: &Output, copies: &[String]) -> Vec<(String, String)> {
+fn messages(output: &Output, copies: &[String]) -> Vec<Said> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     let mut found = Vec::new();
@@ -434,7 +444,11 @@ fn messages(output: &Output, copies: &[String]) -> Vec<(String, String)> {
             continue;
         }
         let Some((file, rest)) = line.split_once(".go:") else {
-            found.push((String::new(), line.to_owned()));
+            found.push(Said {
+                dir: String::new(),
+                file: String::new(),
+                text: line.to_owned(),
+            });
             continue;
         };
         let file = copies
@@ -447,21 +461,21 @@ fn messages(output: &Output, copies: &[String]) -> Vec<(String, String)> {
                         .is_some_and(|folder| folder.ends_with('/'))
             })
             .max_by_key(|original| original.len())
-            .unwrap_or(file);
-        let dir = file
-            .rsplit_once('/')
-            .map_or("", |d| d.0)
+            .unwrap_or(file)
             .trim_start_matches("./");
-        let file = file.trim_start_matches("./");
         let message = rest
             .trim_start_matches(|c: char| c.is_ascii_digit() || c == ':')
             .trim();
         // Vet names lines inside its messages too.
-        let message: String = message
+        let text = message
             .split(|c: char| c.is_ascii_digit())
             .collect::<Vec<_>>()
             .join("#");
-        found.push((dir.to_owned(), format!("{file}.go: {message}")));
+        found.push(Said {
+            dir: file.rsplit_once('/').map_or("", |d| d.0).to_owned(),
+            file: format!("{file}.go"),
+            text,
+        });
     }
     found
 }
