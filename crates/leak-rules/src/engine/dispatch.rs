@@ -21,7 +21,6 @@ use crate::rules::{Declared, declared, unclosed_resource};
 pub(crate) struct Syntax(u32);
 
 // Rules choose from these; not all of them are chosen at all times.
-#[allow(dead_code)]
 impl Syntax {
     /// Nothing in particular.
     pub(crate) const NONE: Self = Self(0);
@@ -86,7 +85,6 @@ pub(crate) struct Need {
     syntax: Syntax,
 }
 
-#[allow(dead_code)]
 impl Need {
     /// One of these names.
     pub(crate) const fn names(names: &'static [&'static str]) -> Self {

@@ -47,7 +47,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::dispatch::{Need, Syntax};
+use crate::engine::goroutine::CHANNEL_NEEDS;
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -61,10 +61,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/orphan_receive.rs",
     text: include_str!("orphan_receive.rs"),
-    needs: &[
-        Need::syntax(Syntax::GO.and(Syntax::CHAN)),
-        Need::names(&["Go"]).and(Syntax::CHAN),
-    ],
+    needs: CHANNEL_NEEDS,
     check,
 };
 

@@ -50,7 +50,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::dispatch::{Need, Syntax};
+use crate::engine::goroutine::CHANNEL_NEEDS;
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -64,10 +64,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/range_over_unclosed_channel.rs",
     text: include_str!("range_over_unclosed_channel.rs"),
-    needs: &[
-        Need::syntax(Syntax::GO.and(Syntax::CHAN)),
-        Need::names(&["Go"]).and(Syntax::CHAN),
-    ],
+    needs: CHANNEL_NEEDS,
     check,
 };
 

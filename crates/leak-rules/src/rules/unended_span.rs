@@ -69,28 +69,8 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
 mod tests {
     use crate::testing::check;
 
-    #[test]
-    fn must_flag() {
-        check(
-            r#"
--- a.go --
-package a
-
-import (
-	"context"
-
-	"go.opentelemetry.io/otel/trace"
-)
-
-func f(ctx context.Context, tracer trace.Tracer, load func() error) error {
-	_, span := tracer.Start(ctx, "load") // want unended-span/warning "`span` is not ended on every path" want-fix "defer `span.End()`" safe
-	if err := load(); err != nil {
-		return err // want-related "returns without ending `span`"
-	}
-	span.End()
-	return nil
-}
--- go.mod --
+    /// A module with the part of OpenTelemetry that the tests use.
+    const MODULES: &str = r#"-- go.mod --
 module example.com/m
 
 go 1.26
@@ -122,14 +102,39 @@ func (noop) SetName(string)    {}
 func (noop) RecordError(error) {}
 
 func SpanFromContext(ctx context.Context) Span { return noop{} }
-"#,
+"#;
+
+    #[test]
+    fn must_flag() {
+        check(
+            &(r#"
+-- a.go --
+package a
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+func f(ctx context.Context, tracer trace.Tracer, load func() error) error {
+	_, span := tracer.Start(ctx, "load") // want unended-span/warning "`span` is not ended on every path" want-fix "defer `span.End()`" safe
+	if err := load(); err != nil {
+		return err // want-related "returns without ending `span`"
+	}
+	span.End()
+	return nil
+}
+"#
+            .to_owned()
+                + MODULES),
         );
     }
 
     #[test]
     fn must_not_flag() {
         check(
-            r#"
+            &(r#"
 -- a.go --
 package a
 
@@ -148,39 +153,9 @@ func f(ctx context.Context, tracer trace.Tracer, load func() error) error {
 func start(ctx context.Context, tracer trace.Tracer) (context.Context, trace.Span) {
 	return tracer.Start(ctx, "load")
 }
--- go.mod --
-module example.com/m
-
-go 1.26
-
-require go.opentelemetry.io/otel/trace v0.0.0
-
-replace go.opentelemetry.io/otel/trace => ./trace
--- trace/go.mod --
-module go.opentelemetry.io/otel/trace
--- trace/trace.go --
-package trace
-
-import "context"
-
-type Span interface {
-	End()
-	SetName(name string)
-	RecordError(err error)
-}
-
-type Tracer interface {
-	Start(ctx context.Context, name string) (context.Context, Span)
-}
-
-type noop struct{}
-
-func (noop) End()              {}
-func (noop) SetName(string)    {}
-func (noop) RecordError(error) {}
-
-func SpanFromContext(ctx context.Context) Span { return noop{} }
-"#,
+"#
+            .to_owned()
+                + MODULES),
         );
     }
 }

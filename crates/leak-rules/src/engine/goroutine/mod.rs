@@ -7,6 +7,8 @@
 //! Architecture invariant: a primitive that escapes (returned, stored, given to something that is not known) has unknown partners, and
 //! nothing is reported of it.
 
+use crate::engine::dispatch::{Need, Syntax};
+
 pub(crate) mod channel;
 pub(crate) mod endless;
 pub(crate) mod lock;
@@ -14,3 +16,9 @@ pub(crate) mod paths;
 pub(crate) mod uses;
 pub(crate) mod waitgroup;
 pub(crate) mod worker;
+
+/// What there is in a declaration that makes a channel and lets somebody else use it.
+pub(crate) const CHANNEL_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Go"]).and(Syntax::CHAN),
+];
