@@ -446,6 +446,7 @@ impl<'a> Reader<'a> {
             .filter(|comment| !comment.is_empty())
             .collect();
         profile.truncated = cut;
+        profile.max_frames = self.limits.frames;
         self.frames(&mut profile);
         profile.strings = std::mem::take(&mut self.strings);
         profile.stacks = self.stacks;

@@ -302,6 +302,8 @@ pub struct Profile {
     /// For each location where its frames end in `location_frames`.
     pub(crate) location_ends: Vec<u32>,
     pub(crate) location_frames: Vec<FrameId>,
+    /// Frames of one stack at most: many locations of many inlined frames each make more than either count.
+    pub(crate) max_frames: usize,
     pub(crate) stacks: Stacks,
     pub(crate) labels: Vec<Label>,
     pub(crate) goroutines: Vec<Goroutines>,
@@ -326,6 +328,7 @@ impl Profile {
             frames: Vec::new(),
             location_ends: Vec::new(),
             location_frames: Vec::new(),
+            max_frames: usize::MAX,
             stacks: Stacks::default(),
             labels: Vec::new(),
             goroutines: Vec::new(),
@@ -437,6 +440,7 @@ impl<'a> Sample<'a> {
             .locations(self.raw().stack)
             .flat_map(move |location| profile.location(location))
             .copied()
+            .take(profile.max_frames)
     }
 
     /// Its labels.
