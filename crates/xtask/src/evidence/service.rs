@@ -308,7 +308,13 @@ mod tests {
 
     /// Rules whose findings have to be confirmed. The finding of `unclosed-pipe` does not say which goroutine it is about, so that
     /// there is no line that both know.
-    const JOINED: [&str; 3] = ["dropped-cancel", "unclosed-http-body", "unclosed-sql-rows"];
+    const JOINED: [&str; 5] = [
+        "abandoned-send",
+        "dropped-cancel",
+        "range-over-unclosed-channel",
+        "unclosed-http-body",
+        "unclosed-sql-rows",
+    ];
 
     #[test]
     fn leaks_of_a_running_service_are_on_their_lines() {
