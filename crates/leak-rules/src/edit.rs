@@ -209,6 +209,15 @@ pub(crate) fn text_range(range: Range<usize>) -> TextRange {
     TextRange::new(text_size(range.start), text_size(range.end))
 }
 
+/// Whole lines without the indentation that they share, and without carriage returns.
+pub(crate) fn unindented(lines: &str, indent: &str) -> String {
+    let lines = lines.split('\n').map(|line| {
+        let line = line.trim_end_matches('\r');
+        line.strip_prefix(indent).unwrap_or(line)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The line end that the text uses: that of its first line.
 pub fn line_ending(text: &str) -> &'static str {
     match text.find('\n') {

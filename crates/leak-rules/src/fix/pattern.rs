@@ -6,7 +6,9 @@ use go_syntax::{Literals, TextRange};
 
 use super::Cx;
 use super::nest::Owner;
-use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start, next_line};
+use crate::edit::{
+    EditBuilder, first_on_line, indentation, line_end, line_start, next_line, unindented,
+};
 use crate::engine::site::Pattern;
 use crate::{Fix, Safety};
 
@@ -211,15 +213,9 @@ fn below_check(cx: &Cx<'_>, defer: StmtId, check: StmtId, adjacent: bool) -> Opt
     if moved.contains('`') && moved.contains('\n') {
         return None;
     }
-    let code: Vec<&str> = moved
-        .split('\n')
-        .map(|line| {
-            let line = line.trim_end_matches('\r');
-            line.strip_prefix(old_indent).unwrap_or(line)
-        })
-        .collect();
+    let code = unindented(moved, old_indent);
     let mut builder = cx.builder();
-    builder.insert_after(cx.stmt_range(check), &code.join("\n"))?;
+    builder.insert_after(cx.stmt_range(check), &code)?;
     builder.delete_statement(top + old_indent.len()..stmt.end)?;
     let safety = if adjacent {
         Safety::Safe

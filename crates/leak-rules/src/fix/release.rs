@@ -7,7 +7,7 @@ use go_syntax::{Literals, TextSize};
 
 use super::nest::Owner;
 use super::{Cx, is_error_param, wrap};
-use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start};
+use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start, unindented};
 use crate::engine::cgo;
 use crate::engine::site::{AcquireShape, FixKind, InsertPoint, LeakKind, LeakPoint, Value};
 use crate::{Fix, Safety};
@@ -444,14 +444,8 @@ fn move_up(cx: &Cx<'_>, point: InsertPoint, safety: Safety) -> Option<Fix> {
     if moved.contains('`') {
         return None;
     }
-    let code: Vec<&str> = moved
-        .split('\n')
-        .map(|line| {
-            let line = line.trim_end_matches('\r');
-            line.strip_prefix(old_indent).unwrap_or(line)
-        })
-        .collect();
-    insert_at(cx, &mut builder, point, &code.join("\n"))?;
+    let code = unindented(moved, old_indent);
+    insert_at(cx, &mut builder, point, &code)?;
     for &late in &cx.site.late_defers {
         let mut range = cx.stmt_range(late);
         if late == first {

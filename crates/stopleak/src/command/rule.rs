@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use leak_rules::{MetaRule, RuleMeta};
+use leak_rules::{MetaRule, RuleMeta, Severity};
 use serde::Serialize;
 
 use crate::cli::{RuleArgs, TextOrJson};
@@ -97,28 +97,22 @@ fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
-fn list(out: &mut impl Write) -> io::Result<()> {
+fn list<W: Write>(out: &mut W) -> io::Result<()> {
     let width = leak_rules::rules()
         .iter()
         .map(|rule| rule.name.len())
         .max()
         .unwrap_or(0);
+    let row = |out: &mut W, name: &str, severity: Severity, summary: &str| {
+        let severity = severity_name(severity);
+        writeln!(out, "{CYAN}{name:width$}{CYAN:#}  {severity:11}  {summary}")
+    };
     for rule in leak_rules::rules() {
-        let severity = severity_name(rule.severity);
-        writeln!(
-            out,
-            "{CYAN}{:width$}{CYAN:#}  {severity:11}  {}",
-            rule.name, rule.summary
-        )?;
+        row(out, rule.name, rule.severity, rule.summary)?;
     }
     writeln!(out, "\nAbout comments to stopleak:")?;
     for rule in leak_rules::meta_rules() {
-        let severity = severity_name(rule.severity);
-        writeln!(
-            out,
-            "{CYAN}{:width$}{CYAN:#}  {severity:11}  {}",
-            rule.name, rule.summary
-        )?;
+        row(out, rule.name, rule.severity, rule.summary)?;
     }
     writeln!(out, "\n{DIM}`stopleak rule NAME` explains a rule.{DIM:#}")
 }

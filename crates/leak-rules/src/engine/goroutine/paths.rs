@@ -57,7 +57,9 @@ pub(crate) trait Question {
     /// Something happens.
     fn at(&mut self, block: BlockId, item: Item, state: &mut Self::State) -> Flow;
     /// Control goes from one block to another; `false` if it cannot.
-    fn along(&mut self, from: BlockId, to: BlockId, way: Way, state: &mut Self::State) -> bool;
+    fn along(&mut self, _from: BlockId, _to: BlockId, _way: Way, _state: &mut Self::State) -> bool {
+        true
+    }
 }
 
 /// The end of a path on which the answer was yes.

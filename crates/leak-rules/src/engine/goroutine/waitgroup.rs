@@ -5,7 +5,7 @@ use go_model::facts::{Callee, LocalId, Res};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, NodeId, TextRange};
 
-use super::paths::{self, Flow, Item, Question, Way};
+use super::paths::{self, Flow, Item, Question};
 use super::uses::{Run, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -151,10 +151,6 @@ impl Question for Done<'_, '_> {
             Item::Return(_) => Flow::Found,
             Item::Node(_) => Flow::On,
         }
-    }
-
-    fn along(&mut self, _: BlockId, _: BlockId, _: Way, _: &mut ()) -> bool {
-        true
     }
 }
 

@@ -8,7 +8,7 @@ use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use go_syntax::{Literals, Name, NodeId};
 
 use super::endless::only_used;
-use super::paths::{self, Flow, Item, Question, Way};
+use super::paths::{self, Flow, Item, Question};
 use super::uses::Uses;
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -299,9 +299,5 @@ impl Question for Stopped<'_, '_> {
             Item::Return(_) => Flow::Found,
             Item::Node(_) => Flow::On,
         }
-    }
-
-    fn along(&mut self, _: BlockId, _: BlockId, _: Way, _: &mut ()) -> bool {
-        true
     }
 }
