@@ -262,6 +262,9 @@ pub enum Pattern {
         send: Option<StmtId>,
         /// A context that can be named there.
         context: Option<LocalId>,
+        /// Behind [`FixSite::releases`] (sends that another one follows) a `return` may be missing: whether it would skip nothing but
+        /// that one.
+        leave: Option<bool>,
     },
     /// A goroutine receives from a channel that nobody closes.
     UnclosedChannel {
@@ -273,6 +276,21 @@ pub enum Pattern {
         last_send: Option<StmtId>,
         /// The goroutine ranges over it.
         ranges: bool,
+        /// The receive, if it is a statement of its own whose value is dropped.
+        receive: Option<StmtId>,
+        /// The goroutine does nothing more once it is woken.
+        last: bool,
+        /// A context that can be named in the goroutine.
+        context: Option<LocalId>,
+        /// The function that made the channel does every send, waits for nobody, and may close it whenever it returns.
+        owner_sends: bool,
+    },
+    /// A channel is closed on some paths only: not at [`FixSite::leaks`].
+    CloseBefore {
+        /// Where the channel is made.
+        made: StmtId,
+        /// A goroutine ranges over it, or does nothing more once it is woken.
+        safe: bool,
     },
     /// A lock is held at [`FixSite::leaks`]; [`FixSite::releases`] are the unlocking statements. The call is the locking one.
     MissingUnlock {
@@ -287,6 +305,13 @@ pub enum Pattern {
     DeferDone {
         /// Nothing is done after any of them.
         last: bool,
+        /// The `Add(1)` in front of the `go` statement, and that statement, where `WaitGroup.Go` can take the place of both.
+        go: Option<(StmtId, StmtId)>,
+    },
+    /// A lock is given back in the wrong way. The call is the one that gives it back.
+    WrongUnlock {
+        /// What it has to be: `Unlock` or `RUnlock`.
+        verb: &'static str,
     },
     /// A goroutine's loop has no exit.
     ExitArm {
@@ -304,6 +329,8 @@ pub enum Pattern {
     MoveAdd {
         /// The `go` statement.
         go: StmtId,
+        /// The deferred `Done`, where `WaitGroup.Go` can take the place of `go`, `Add` and `Done`.
+        done: Option<StmtId>,
     },
 }
 

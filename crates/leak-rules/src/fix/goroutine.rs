@@ -19,7 +19,9 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             safe,
             send,
             context,
+            leave,
         } => vec![
+            leave.and_then(|safe| leave_after(cx, safe)),
             size.and_then(|size| buffer(cx, make, size, safe)),
             context_arm(cx, send, context),
         ],
@@ -28,7 +30,20 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             sender,
             last_send,
             ranges,
-        } => vec![close_channel(cx, made, sender, last_send, ranges)],
+            receive,
+            last,
+            context,
+            owner_sends,
+        } => vec![
+            close_channel(cx, made, sender, last_send, ranges, last),
+            (ranges && sender.is_none() && last_send.is_none() && owner_sends)
+                .then(|| defer_close(cx, made, Safety::Unsafe))
+                .flatten(),
+            (!ranges)
+                .then(|| receive_arm(cx, receive, context, last))
+                .flatten(),
+        ],
+        Pattern::CloseBefore { made, safe } => vec![close_before(cx, made, safe)],
         Pattern::MissingUnlock {
             verb,
             touched,
@@ -37,8 +52,15 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             unlock_before(cx, verb, touched, single),
             single.then(|| defer_unlock(cx, verb)).flatten(),
         ],
-        Pattern::DeferDone { last } => vec![defer_done(cx, last)],
-        Pattern::MoveAdd { go } => vec![move_add(cx, go)],
+        Pattern::DeferDone { last, go } => vec![
+            defer_done(cx, last),
+            go.and_then(|(add, go)| counted_go(cx, add, go, last)),
+        ],
+        Pattern::MoveAdd { go, done } => vec![
+            move_add(cx, go),
+            done.and_then(|done| self_counted_go(cx, go, done)),
+        ],
+        Pattern::WrongUnlock { verb } => vec![other_unlock(cx, verb)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
         // Made elsewhere.
@@ -121,6 +143,89 @@ fn context_arm(cx: &Cx<'_>, send: Option<StmtId>, context: Option<LocalId>) -> O
     )
 }
 
+/// The goroutine returns behind each send that another one follows.
+fn leave_after(cx: &Cx<'_>, safe: bool) -> Option<Fix> {
+    let mut builder = cx.builder();
+    for &send in &cx.site.releases {
+        match cx.nest.parent(send)?.0 {
+            Owner::Then(_) | Owner::Case(..) => {}
+            _ => return None,
+        }
+        builder.insert_after(cx.stmt_range(send), "return")?;
+    }
+    let place = match cx.site.releases.len() {
+        1 => "the first send",
+        _ => "each earlier send",
+    };
+    builder.fix(format!("return behind {place}"), safety(safe))
+}
+
+/// A receive whose value is dropped ends when the context is done.
+fn receive_arm(
+    cx: &Cx<'_>,
+    receive: Option<StmtId>,
+    context: Option<LocalId>,
+    last: bool,
+) -> Option<Fix> {
+    let (receive, context) = (receive?, context?);
+    let name = cx.facts().locals[context].ident.name;
+    let shadowed =
+        (cx.facts().locals.iter()).any(|(id, local)| id != context && local.ident.name == name);
+    let (owner, _) = cx.nest.parent(receive)?;
+    if shadowed || matches!(owner, Owner::Header(_) | Owner::Else(_) | Owner::Label(_)) {
+        return None;
+    }
+    let plain = cx
+        .signature(cx.nest.function(receive)?)
+        .is_some_and(|signature| signature.results.is_empty());
+    let range = cx.stmt_range(receive);
+    let text = cx.ctx.text;
+    let source = cx.src(cx.tree()[receive].range);
+    if !plain || !first_on_line(text, range.start) || source.contains('\n') {
+        return None;
+    }
+    let tabs = indentation(text, range.start);
+    let leave = match last {
+        true => String::new(),
+        false => format!("\n{tabs}\treturn"),
+    };
+    let mut builder = cx.builder();
+    builder.replace(
+        range,
+        format!("select {{\n{tabs}case {source}:\n{tabs}case <-{name}.Done():{leave}\n{tabs}}}"),
+    );
+    builder.fix(
+        format!("give up waiting when `{name}` is done"),
+        Safety::Unsafe,
+    )
+}
+
+/// The channel is closed before each return that does not do it.
+fn close_before(cx: &Cx<'_>, made: StmtId, safe: bool) -> Option<Fix> {
+    let local = declared(cx, made)?;
+    let name = cx.facts().locals[local].ident.name;
+    if cx.shadows("close") || cx.has_goto() {
+        return None;
+    }
+    let mut builder = cx.builder();
+    for leak in &cx.site.leaks {
+        let stmt = leak.stmt?;
+        let range = cx.tree()[stmt].range;
+        if cx.rebound(local, cx.tree()[made].range.end(), range.start()) {
+            return None;
+        }
+        match cx.nest.parent(stmt)?.0 {
+            Owner::Header(_) | Owner::Else(_) | Owner::Label(_) => return None,
+            _ => builder.insert_before(cx.stmt_range(stmt), &format!("close({name})"))?,
+        }
+    }
+    let place = match cx.site.leaks.len() {
+        1 => "the return",
+        _ => "each such return",
+    };
+    builder.fix(format!("close `{name}` before {place}"), safety(safe))
+}
+
 /// The channel is closed when everything was sent.
 fn close_channel(
     cx: &Cx<'_>,
@@ -128,6 +233,7 @@ fn close_channel(
     sender: Option<(ExprId, ExprId)>,
     last_send: Option<StmtId>,
     ranges: bool,
+    last: bool,
 ) -> Option<Fix> {
     if cx.shadows("close") || cx.has_goto() {
         return None;
@@ -155,13 +261,24 @@ fn close_channel(
         builder.insert_after(cx.stmt_range(last), &format!("close({name})"))?;
         return builder.fix(format!("close `{name}` behind the last send"), Safety::Safe);
     }
-    if ranges || in_loop(cx, made) {
+    if ranges {
         return None;
     }
+    defer_close(cx, made, safety(last))
+}
+
+/// The channel is closed when the function returns that made it.
+fn defer_close(cx: &Cx<'_>, made: StmtId, safety: Safety) -> Option<Fix> {
+    let local = declared(cx, made)?;
+    let name = cx.facts().locals[local].ident.name;
+    if cx.shadows("close") || cx.has_goto() || in_loop(cx, made) {
+        return None;
+    }
+    let mut builder = cx.builder();
     builder.insert_after(cx.stmt_range(made), &format!("defer close({name})"))?;
     builder.fix(
         format!("defer `close({name})`, which wakes the goroutine at the end"),
-        Safety::Unsafe,
+        safety,
     )
 }
 
@@ -289,6 +406,91 @@ fn defer_done(cx: &Cx<'_>, last: bool) -> Option<Fix> {
         format!("defer `{source}` at the top of the goroutine"),
         safety(last),
     )
+}
+
+/// `go func() { … }()` becomes the argument of `Go` of a group, which counts it.
+fn through_group(
+    cx: &Cx<'_>,
+    builder: &mut crate::edit::EditBuilder<'_>,
+    go: StmtId,
+    group: &str,
+) -> Option<()> {
+    if cx.ctx.go < (1, 25) {
+        return None;
+    }
+    let StmtKind::Go(call) = cx.tree()[go].kind else {
+        return None;
+    };
+    let ExprKind::Call { func, .. } = &cx.tree()[cx.tree().unparen(call)].kind else {
+        return None;
+    };
+    let (whole, literal) = (cx.stmt_range(go), cx.abs(cx.tree()[*func].range));
+    if cx.ctx.text.get(literal.end..whole.end)? != "()" || group.contains('\n') {
+        return None;
+    }
+    builder.replace(whole.start..literal.start, format!("{group}.Go("));
+    builder.replace(literal.end..whole.end, ")");
+    Some(())
+}
+
+/// What stands before the method of a call.
+fn receiver<'a>(cx: &Cx<'a>, call: ExprId) -> Option<&'a str> {
+    let ExprKind::Call { func, .. } = &cx.tree()[call].kind else {
+        return None;
+    };
+    match &cx.tree()[cx.tree().unparen(*func)].kind {
+        ExprKind::Selector { base, .. } => Some(cx.src(cx.tree()[*base].range)),
+        _ => None,
+    }
+}
+
+/// `WaitGroup.Go` takes the place of `Add`, `go` and every `Done`.
+fn counted_go(cx: &Cx<'_>, add: StmtId, go: StmtId, last: bool) -> Option<Fix> {
+    let group = receiver(cx, cx.site.acquire.call)?;
+    let mut builder = cx.builder();
+    builder.delete_statement(cx.stmt_range(add))?;
+    through_group(cx, &mut builder, go, group)?;
+    for &release in &cx.site.releases {
+        if !matches!(cx.tree()[release].kind, StmtKind::Expr(_)) {
+            return None;
+        }
+        builder.delete_statement(cx.stmt_range(release))?;
+    }
+    builder.fix(
+        format!("start it with `{group}.Go`, which calls `Done` at its end"),
+        safety(last),
+    )
+}
+
+/// `WaitGroup.Go` takes the place of `go`, and of `Add` and `Done` in the goroutine.
+fn self_counted_go(cx: &Cx<'_>, go: StmtId, done: StmtId) -> Option<Fix> {
+    let add = cx.site.acquire.stmt?;
+    let group = receiver(cx, cx.site.acquire.call)?;
+    let mut builder = cx.builder();
+    through_group(cx, &mut builder, go, group)?;
+    let (add, done) = (cx.stmt_range(add), cx.stmt_range(done));
+    // A comment behind `Add` goes with it; others stay, and there is no fix.
+    if cx.ctx.text.get(add.end..done.start)?.matches('\n').count() != 1 {
+        return None;
+    }
+    builder.delete_statement(add.start..done.end)?;
+    builder.fix(
+        format!("start it with `{group}.Go`, which counts it first"),
+        Safety::Safe,
+    )
+}
+
+/// The lock is given back as it was taken.
+fn other_unlock(cx: &Cx<'_>, verb: &str) -> Option<Fix> {
+    let ExprKind::Call { func, .. } = &cx.tree()[cx.site.acquire.call].kind else {
+        return None;
+    };
+    let ExprKind::Selector { name, .. } = &cx.tree()[cx.tree().unparen(*func)].kind else {
+        return None;
+    };
+    let mut builder = cx.builder();
+    builder.replace(cx.abs(name.range), verb);
+    builder.fix(format!("call `{verb}` instead"), Safety::Unsafe)
 }
 
 /// The goroutine is counted before it is started.

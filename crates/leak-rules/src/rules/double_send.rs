@@ -40,8 +40,10 @@
 //! - The rest is as for `abandoned-send`.
 //!
 //! # Fix safety
-//! A buffer is safe under the conditions of `abandoned-send`; it takes the second value, which is then dropped. A missing `return` is for the
-//! author to insert.
+//! A `return` behind the earlier send is safe where it skips nothing but the other send, whose value is computed without a call, and where
+//! nothing follows that one. Elsewhere it is unsafe: what it skips was done before. It is not offered where the goroutine has results, or
+//! where the earlier send is not the last statement of a branch. A buffer is safe under the conditions of `abandoned-send`; it takes the
+//! second value, which is then dropped.
 //!
 //! # References
 //! - [Go specification, send statements](https://go.dev/ref/spec#Send_statements)
@@ -56,7 +58,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a goroutine sends twice and is received from once",
-    fixes: "give the channel room for both",
+    fixes: "return behind the first send, or give the channel room for both",
     overlaps: &[],
     tests: true,
     since: "0.1.0",
@@ -88,7 +90,7 @@ func run() error {
 		if err := work(); err != nil {
 			ch <- err
 		}
-		ch <- nil // want double-send/warning "a second send on `ch` waits for ever"
+		ch <- nil // want double-send/warning "a second send on `ch` waits for ever" want-fix "return behind the first send" safe
 	}()
 	return <-ch
 }

@@ -40,7 +40,8 @@
 //!
 //! # Fix safety
 //! Deferring `Done` at the top of the goroutine is safe where it was the last thing that the goroutine did; otherwise it is unsafe, because
-//! what followed `Done` is then waited for too.
+//! what followed `Done` is then waited for too. From Go 1.25 on, `WaitGroup.Go` is offered in place of `Add(1)`, `go` and `Done` where these
+//! stand together and the goroutine's function takes and gives nothing; it is as safe as the `defer`.
 //!
 //! # References
 //! - [`sync.WaitGroup`](https://pkg.go.dev/sync#WaitGroup)
@@ -56,7 +57,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a goroutine returns without `Done` on some path",
-    fixes: "defer `Done` at the top of the goroutine",
+    fixes: "defer `Done` at the top of the goroutine, or start it with `WaitGroup.Go`",
     overlaps: &[],
     tests: true,
     since: "0.1.0",

@@ -40,7 +40,9 @@
 //! - In `main.main`, and in what only `main` calls once.
 //!
 //! # Fix safety
-//! A deferred `close` is unsafe: it wakes the goroutine, which then goes on.
+//! A `close` (deferred where nobody closes the channel, else before the return that does not) is safe where the goroutine drops what it
+//! receives and ends with that, so that waking it does nothing else. Otherwise it is unsafe: the goroutine goes on. A `select` with a context
+//! is unsafe: the goroutine then gives up without having been woken.
 //!
 //! # References
 //! - [Go specification, receive operator](https://go.dev/ref/spec#Receive_operator)
@@ -55,7 +57,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a goroutine receives from a channel on which nobody sends",
-    fixes: "defer `close`",
+    fixes: "close the channel, or stop waiting when the context is done",
     overlaps: &[],
     tests: false,
     since: "0.1.0",

@@ -42,8 +42,10 @@
 //! - The function that made the channel never returns; in `main.main`, and in what only `main` calls once.
 //!
 //! # Fix safety
-//! `close` behind the last send is safe where the function that made the channel does every send and no return stands before it. A deferred
-//! close in the one goroutine that does every send is safe. With several senders there is no fix.
+//! `close` behind the last send is safe where the function that made the channel does every send and no return stands before it, and so is
+//! `close` before a return that leaves the channel open while other paths close it. A deferred close in the one goroutine that does every
+//! send is safe. Where returns stand between the sends of the function that made the channel, a deferred close there is unsafe: the loop goes
+//! on until the function returns. With several senders there is no fix.
 //!
 //! # References
 //! - [Go specification, for statements with range clause](https://go.dev/ref/spec#For_range)
@@ -58,7 +60,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a goroutine ranges over a channel that is not closed",
-    fixes: "close the channel behind the last send",
+    fixes: "close the channel behind the last send, or before the return that does not",
     overlaps: &[],
     tests: false,
     since: "0.1.0",

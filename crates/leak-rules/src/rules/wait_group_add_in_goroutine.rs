@@ -35,7 +35,9 @@
 //! - The group is the goroutine's own, or is not waited for in the same function.
 //!
 //! # Fix safety
-//! Moving `Add(1)` in front of the `go` statement is safe where it is the first statement of the goroutine. Elsewhere there is no fix.
+//! Moving `Add(1)` in front of the `go` statement is safe where it is the first statement of the goroutine. From Go 1.25 on,
+//! `WaitGroup.Go` in place of `go`, `Add` and `Done` is safe where `defer` of `Done` is the second one and the goroutine's function takes and
+//! gives nothing: it does the same. Elsewhere there is no fix.
 //!
 //! # References
 //! - [`WaitGroup.Add`](https://pkg.go.dev/sync#WaitGroup.Add)
@@ -51,7 +53,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a goroutine adds itself to the group that is waited for",
-    fixes: "move `Add` in front of the `go` statement",
+    fixes: "move `Add` in front of the `go` statement, or use `WaitGroup.Go`",
     overlaps: &["govet/waitgroup", "staticcheck/SA2000"],
     tests: true,
     since: "0.1.0",

@@ -19,7 +19,7 @@ use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::pattern::{finding, step};
-use crate::engine::site::{BufferSize, FixSite, Pattern};
+use crate::engine::site::{BufferSize, FixSite, LeakKind, LeakPoint, Pattern};
 use crate::engine::{facts, is_main, runs_once};
 
 /// More goroutines of one channel than this are not told apart.
@@ -941,22 +941,95 @@ fn abandoned_finding(
         };
         found.related.push(step(what, ending.range));
     }
+    let early = twice.then(|| early_sends(f, thread)).flatten();
     let pattern = Pattern::AbandonedSend {
         make: channel.make,
         size: buffer_size(f, channel, partners),
         safe: is_buffer_safe(f, channel, partners),
         send: send.filter(|_| thread.sends.len() == 1),
-        context: context_in_scope(f, thread),
+        context: thread.literal.and_then(|l| context_in_scope(f, l)),
+        leave: early.as_ref().map(|(_, safe)| *safe),
     };
-    let site = FixSite::pattern(
+    let mut site = FixSite::pattern(
         channel.owner,
         channel.make,
         Some(channel.stmt),
         pattern,
         cx.in_test,
     );
+    site.releases = early.map(|(sends, _)| sends).unwrap_or_default();
     found.site = Some(Box::new(site));
     found
+}
+
+/// The sends of a goroutine that another one follows, where a `return` behind them would make them the last; and whether it would skip
+/// nothing but that other one.
+fn early_sends(f: &Function<'_>, thread: &Thread) -> Option<(Vec<StmtId>, bool)> {
+    let literal = thread.literal?;
+    let lit = f.tree.func_lit(literal)?;
+    if !lit.signature.results.is_empty() || thread.sends.iter().any(|s| s.literal != Some(literal))
+    {
+        return None;
+    }
+    let cfg = f.d.cfg(Some(literal))?;
+    let at = |op: &Op| cfg.position_of(op.stmt);
+    let mut early = Vec::new();
+    let mut safe = true;
+    for op in &thread.sends {
+        let (block, node) = at(op)?;
+        let behind = cfg.reachable_from(block);
+        let follows = |other: &&Op| match at(other) {
+            Some((b, n)) if b == block => n > node,
+            Some((b, _)) => behind.contains(b),
+            None => false,
+        };
+        let mut others = thread.sends.iter().filter(follows);
+        let Some(next) = others.next() else { continue };
+        // The last statement of a branch: what stands behind a `return` could not be reached.
+        let (list, index) = f.d.outline.list_of(op.stmt)?;
+        if index + 1 != list.stmts.len() || list.stmts.contains(&next.stmt) {
+            return None;
+        }
+        safe &= others.next().is_none()
+            && sends_without_effect(f, next.stmt)
+            && is_last_act(f, literal, next)
+            && next_node(&cfg, block, node) == at(next);
+        early.push(op.stmt);
+    }
+    (!early.is_empty()).then_some((early, safe))
+}
+
+/// The node that is run behind another one, if there is no decision between.
+fn next_node(cfg: &Cfg, block: BlockId, node: usize) -> Option<(BlockId, usize)> {
+    let (mut block, mut next) = (block, node + 1);
+    for _ in 0..32 {
+        if cfg.blocks[block].nodes.len() > next {
+            return Some((block, next));
+        }
+        match cfg.blocks[block].terminator {
+            Terminator::Jump(to) => (block, next) = (to, 0),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Whether nothing is called or received to compute what is sent.
+fn sends_without_effect(f: &Function<'_>, send: StmtId) -> bool {
+    let StmtKind::Send { value, .. } = f.tree[send].kind else {
+        return false;
+    };
+    f.tree.walk(value, Literals::Enter).all(|id| match id {
+        NodeId::Expr(e) => !matches!(
+            f.tree[e].kind,
+            ExprKind::Call { .. }
+                | ExprKind::Unary {
+                    op: UnaryOp::Receive,
+                    ..
+                }
+        ),
+        NodeId::Stmt(_) => true,
+    })
 }
 
 fn unbuffered(channel: &Channel) -> &'static str {
@@ -1188,8 +1261,8 @@ fn holds_nothing(f: &Function<'_>, literal: ExprId, channel: &Channel) -> bool {
 }
 
 /// A context that can be named in the goroutine: a parameter of it or of a function around it.
-fn context_in_scope(f: &Function<'_>, thread: &Thread) -> Option<LocalId> {
-    let mut at = Some(thread.literal?);
+fn context_in_scope(f: &Function<'_>, literal: ExprId) -> Option<LocalId> {
+    let mut at = Some(literal);
     let is_context = |local: &LocalId| {
         let l = &f.facts.locals[*local];
         l.ty.is_named("context", "Context") && !l.ident.name.is_blank() && l.assignments <= 1
@@ -1437,6 +1510,10 @@ fn unclosed_finding(
             sender: sole_sender(f, channel, partners),
             last_send,
             ranges,
+            receive: dropped_receive(f, op),
+            last: wakes_to_nothing(f, literal, op),
+            context: context_in_scope(f, literal),
+            owner_sends: owner_sends(f, uses, channel, partners),
         };
         let site = FixSite::pattern(
             channel.owner,
@@ -1446,8 +1523,107 @@ fn unclosed_finding(
             cx.in_test,
         );
         found.site = Some(Box::new(site));
+    } else if let Some(leaks) = unclosed_exits(f, channel, partners, endings) {
+        let pattern = Pattern::CloseBefore {
+            made: channel.stmt,
+            safe: ranges || wakes_to_nothing(f, literal, op),
+        };
+        let mut site = FixSite::pattern(
+            channel.owner,
+            channel.make,
+            Some(channel.stmt),
+            pattern,
+            cx.in_test,
+        );
+        site.leaks = leaks;
+        found.site = Some(Box::new(site));
     }
     found
+}
+
+/// The statement that receives and drops what it gets.
+fn dropped_receive(f: &Function<'_>, op: &Op) -> Option<StmtId> {
+    match f.tree[op.stmt].kind {
+        StmtKind::Expr(e) if f.tree.unparen(e) == op.expr => Some(op.stmt),
+        _ => None,
+    }
+}
+
+/// Whether a goroutine ends when a receive of it, whose value is dropped, comes back.
+fn wakes_to_nothing(f: &Function<'_>, literal: ExprId, op: &Op) -> bool {
+    dropped_receive(f, op).is_some()
+        && is_last_act(f, literal, op)
+        && !f
+            .tree
+            .walk(literal, Literals::Enter)
+            .any(|id| matches!(id, NodeId::Stmt(s) if matches!(f.tree[s].kind, StmtKind::Defer(_))))
+}
+
+/// Whether the owner does every send in its own body and waits for nobody: it may close the channel whenever it returns.
+fn owner_sends(
+    f: &Function<'_>,
+    uses: &Uses<'_, '_>,
+    channel: &Channel,
+    partners: &Partners,
+) -> bool {
+    let own = |ops: &[Op]| ops.iter().all(|op| op.literal == channel.owner);
+    let waits = f.tree.exprs.iter().any(|(id, expr)| {
+        uses.literal_of(id) == channel.owner
+            && match &expr.kind {
+                ExprKind::Unary {
+                    op: UnaryOp::Receive,
+                    ..
+                } => true,
+                ExprKind::Call { func, .. } => crate::engine::find::last_name(f.tree, *func)
+                    .is_some_and(|n| n.as_str() == "Wait"),
+                _ => false,
+            }
+    });
+    partners.threads.is_empty()
+        && !partners.other_sender
+        && !partners.measured
+        && !partners.own_sends.is_empty()
+        && own(&partners.own_sends)
+        && !waits
+}
+
+/// The returns before which the channel can be closed: nobody else sends, and it is surely not closed there yet.
+fn unclosed_exits(
+    f: &Function<'_>,
+    channel: &Channel,
+    partners: &Partners,
+    endings: &[Ending<bool>],
+) -> Option<Vec<LeakPoint>> {
+    let own = |ops: &[Op]| ops.iter().all(|op| op.literal == channel.owner);
+    if !partners.threads.is_empty()
+        || partners.other_sender
+        || partners.measured
+        || !partners.helpers.is_empty()
+        || !own(&partners.own_sends)
+        || !own(&partners.own_closes)
+    {
+        return None;
+    }
+    let closed: Vec<BlockId> = (partners.own_closes.iter())
+        .map(|op| block_of(f.cfg, f, op.expr))
+        .collect::<Option<_>>()?;
+    let mut leaks = Vec::new();
+    for ending in endings {
+        let stmt = ending.exit?;
+        let exit =
+            f.cfg.returns().into_iter().find(
+                |b| matches!(f.cfg[*b].terminator, Terminator::Return(Some(s)) if s == stmt),
+            )?;
+        if (closed.iter()).any(|b| f.cfg.reachable_from(*b).contains(exit)) {
+            return None;
+        }
+        leaks.push(LeakPoint {
+            stmt: Some(stmt),
+            kind: LeakKind::Return,
+            operands_touch: false,
+        });
+    }
+    Some(leaks)
 }
 
 /// The one goroutine that does every send.

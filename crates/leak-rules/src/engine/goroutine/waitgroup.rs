@@ -250,7 +250,10 @@ fn skips_done(
         Some(literal),
         done[0].call,
         Some(done[0].stmt),
-        Pattern::DeferDone { last },
+        Pattern::DeferDone {
+            last,
+            go: counted_start(uses, ops, literal, go, &done),
+        },
         cx.in_test,
     );
     site.releases = done.iter().map(|op| op.stmt).collect();
@@ -264,6 +267,69 @@ fn skips_done(
         .collect();
     found.site = Some(Box::new(site));
     Some(found)
+}
+
+/// `wg.Add(1)` and the `go` statement behind it, of a goroutine that gets nothing and calls `Done` only for this.
+fn counted_start(
+    uses: &Uses<'_, '_>,
+    ops: &[GroupOp],
+    literal: ExprId,
+    go: StmtId,
+    done: &[&GroupOp],
+) -> Option<(StmtId, StmtId)> {
+    let d = uses.d;
+    let first = done.first()?;
+    if !takes_nothing(d, literal, go) || !is_group(d, first.base) {
+        return None;
+    }
+    let (list, index) = d.outline.list_of(go)?;
+    let before = *list.stmts.get(index.checked_sub(1)?)?;
+    let add = ops
+        .iter()
+        .find(|op| op.name == "Add" && op.stmt == before && op.place == first.place)?;
+    let one = match &d.tree[add.call].kind {
+        ExprKind::Call { args, .. } => args.first().and_then(|a| d.tree.int_value(*a)),
+        _ => None,
+    };
+    (one == Some(1) && matches!(d.tree[before].kind, StmtKind::Expr(_))).then_some((before, go))
+}
+
+/// Whether a goroutine's literal has neither parameters nor results.
+fn takes_nothing(d: &Declaration<'_>, literal: ExprId, go: StmtId) -> bool {
+    let StmtKind::Go(call) = d.tree[go].kind else {
+        return false;
+    };
+    d.tree
+        .func_lit(literal)
+        .is_some_and(|lit| lit.signature.params.is_empty() && lit.signature.results.is_empty())
+        && matches!(&d.tree[d.tree.unparen(call)].kind,
+        ExprKind::Call { func, args, .. } if args.is_empty() && *func == literal)
+}
+
+/// Whether an expression is a group itself, not something that embeds one and may have methods of its own.
+fn is_group(d: &Declaration<'_>, expr: ExprId) -> bool {
+    d.facts.types.get(d.tree.unparen(expr)).is_some_and(|ty| {
+        ty.as_named_or_pointer()
+            .is_some_and(|named| named.package == "sync" && named.name == "WaitGroup")
+    })
+}
+
+/// The deferred `Done` right behind an `Add` that is the first statement of a goroutine with more to do.
+fn first_deferred(
+    uses: &Uses<'_, '_>,
+    literal: ExprId,
+    go: StmtId,
+    add: &GroupOp,
+    done: &GroupOp,
+) -> Option<StmtId> {
+    let d = uses.d;
+    let lit = d.tree.func_lit(literal)?;
+    let defer = uses.defer_of(done.call)?;
+    let shape = takes_nothing(d, literal, go)
+        && is_group(d, add.base)
+        && lit.body.stmts.len() > 2
+        && lit.body.stmts[..2] == [add.stmt, defer];
+    shape.then_some(defer)
 }
 
 /// Whether nothing but a return follows a statement.
@@ -380,7 +446,10 @@ fn adds_itself(
             outer,
             add.call,
             Some(add.stmt),
-            Pattern::MoveAdd { go },
+            Pattern::MoveAdd {
+                go,
+                done: first_deferred(uses, literal, go, add, done),
+            },
             cx.in_test,
         );
         found.site = Some(Box::new(site));
