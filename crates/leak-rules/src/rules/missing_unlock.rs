@@ -1,9 +1,10 @@
 //! # What it does
 //! Reports a `Lock` or `RLock` of a `sync.Mutex` or `sync.RWMutex` that is still held on a path that leaves the function, while other paths
-//! unlock it.
+//! unlock it; and a `sync.RWMutex` that is locked by `RLock` and unlocked by `Unlock`, or the other way round.
 //!
 //! # Why it leaks
-//! Whoever wants the lock next waits for ever, and everybody after it.
+//! Whoever wants the lock next waits for ever, and everybody after it. The wrong way of unlocking gives nothing back: it ends the process
+//! where nobody else holds the lock, and takes it away from somebody else otherwise.
 //!
 //! # Example
 //! ```go
@@ -37,10 +38,13 @@
 //! - It is taken on a condition.
 //! - The lock, or a method of it, is given to somebody else.
 //! - The lock is of something that was made in the function and that nobody else has seen.
+//! - For the wrong way of unlocking: the lock was held before, is locked in another function literal too, or a function that is called
+//!   between may unlock it.
 //!
 //! # Fix safety
 //! An unlock before the return is safe where the values that are returned cannot be what the lock protects: constants, errors, local
-//! variables. Otherwise it is unsafe. `defer` in place of all unlocks is unsafe: the lock is held longer.
+//! variables. Otherwise it is unsafe. `defer` in place of all unlocks is unsafe: the lock is held longer. Unlocking in the way it was locked
+//! is unsafe: the lock may be what is wrong.
 //!
 //! # References
 //! - [`sync.Mutex`](https://pkg.go.dev/sync#Mutex)
@@ -56,7 +60,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Goroutines,
     severity: Severity::Warning,
     summary: "a lock is held on a path that leaves the function",
-    fixes: "unlock before the return, or defer the unlock",
+    fixes: "unlock before the return, defer the unlock, or unlock as it was locked",
     overlaps: &[],
     tests: true,
     since: "0.1.0",

@@ -49,10 +49,186 @@ struct LockOp {
 
 /// The findings about locks in a declaration.
 pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
-    if !may_skip_unlock(cx.tree) {
+    let (skips, mixes) = (may_skip_unlock(cx.tree), mixes_flavours(cx.tree));
+    if !skips && !mixes {
         return Vec::new();
     }
-    pattern::check(cx, &|f| look(cx, f, rule))
+    pattern::check(cx, &|f| {
+        let mut found = match mixes {
+            true => mismatched(cx, f, rule),
+            false => Vec::new(),
+        };
+        if skips {
+            // What is given back in the wrong way is said once.
+            let known: Vec<_> = (found.iter())
+                .filter_map(|finding| Some(finding.related.first()?.range))
+                .collect();
+            let missing = look(cx, f, rule);
+            found.extend(missing.into_iter().filter(|m| !known.contains(&m.range)));
+        }
+        found
+    })
+}
+
+/// Whether something locks as a reader and unlocks as a writer, or the other way round: a question before anything is resolved.
+fn mixes_flavours(tree: &DeclTree) -> bool {
+    let mut seen = [false; 4];
+    for (_, expr) in tree.exprs.iter() {
+        if let ExprKind::Call { func, .. } = &expr.kind
+            && let Some((locks, reads, _)) = last_name(tree, *func).and_then(|n| shape(n.as_str()))
+        {
+            seen[usize::from(locks) * 2 + usize::from(reads)] = true;
+        }
+    }
+    let [unlock, read_unlock, lock, read_lock] = seen;
+    (read_lock && unlock) || (lock && read_unlock)
+}
+
+/// Locks that are taken as a reader and given back as a writer, or the other way round.
+fn mismatched(cx: &CheckContext<'_>, f: &Function<'_>, rule: &'static str) -> Vec<RawFinding> {
+    let all = operations(f.d);
+    let mut keys: Vec<&Key> = Vec::new();
+    for op in all.iter().filter(|op| op.literal == f.literal && op.locks) {
+        if !keys.contains(&&op.key) {
+            keys.push(&op.key);
+        }
+    }
+    let uses = Uses::new(f.d);
+    keys.into_iter()
+        .filter_map(|key| mismatch(cx, f, &uses, &all, key, rule))
+        .collect()
+}
+
+fn mismatch(
+    cx: &CheckContext<'_>,
+    f: &Function<'_>,
+    uses: &Uses<'_, '_>,
+    all: &[LockOp],
+    key: &Key,
+    rule: &'static str,
+) -> Option<RawFinding> {
+    let same: Vec<&LockOp> = all.iter().filter(|op| op.key == *key).collect();
+    let first = same.iter().find(|op| op.literal == f.literal)?;
+    // Whoever else has the lock may take it or give it back in between.
+    if same.iter().any(|op| op.tries || op.literal != f.literal)
+        || same.iter().any(|op| uses.go_of(op.call).is_some())
+        || is_handed_on(f, all, first)
+        || matches!(key.root, Root::Local(local) if f.facts.locals[local].assignments > 1)
+    {
+        return None;
+    }
+    let mut question = Flavour {
+        f,
+        uses,
+        ops: &same,
+        key,
+        found: None,
+    };
+    let state = Taken::default();
+    paths::search(f, (f.cfg.entry, 0), state, &mut question)?;
+    let (lock, unlock, reads) = question.found?;
+    let text = render(f.tree, receiver(f.tree, lock)?, 60);
+    let (took, gave, verb) = match reads {
+        true => ("RLock", "Unlock", "RUnlock"),
+        false => ("Lock", "RUnlock", "Unlock"),
+    };
+    let message = format!(
+        "`{text}` is locked by `{took}` and unlocked by `{gave}`: only `{verb}` gives it back"
+    );
+    let range = f.tree[unlock].range;
+    let mut found = finding(f, rule, Severity::Warning, message, range);
+    found
+        .related
+        .push(step(format!("`{text}` is locked here"), f.tree[lock].range));
+    found
+        .related
+        .push(step("and unlocked in the other way here", range));
+    let pattern = Pattern::WrongUnlock { verb };
+    let site = FixSite::pattern(f.literal, unlock, uses.holder(unlock), pattern, cx.in_test);
+    found.site = Some(Box::new(site));
+    Some(found)
+}
+
+/// How a lock is held on a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Taken {
+    /// The call that took it, and whether it was a reader's.
+    by: Option<(ExprId, bool)>,
+    /// Deferred calls that give it back.
+    deferred: Vec<(ExprId, bool)>,
+}
+
+/// Looks for a path on which a lock is given back in another way than it was taken.
+struct Flavour<'q, 'f, 'a> {
+    f: &'q Function<'f>,
+    uses: &'q Uses<'q, 'a>,
+    ops: &'q [&'q LockOp],
+    key: &'q Key,
+    /// What took it, what gives it back, and whether a reader took it.
+    found: Option<(ExprId, ExprId, bool)>,
+}
+
+impl Flavour<'_, '_, '_> {
+    fn gives_back(&mut self, state: &mut Taken, call: ExprId, reads: bool) -> Flow {
+        match state.by.take() {
+            Some((lock, taken)) if taken != reads => {
+                self.found.get_or_insert((lock, call, taken));
+                Flow::Found
+            }
+            Some(_) => Flow::On,
+            // It was held before the function began: nobody knows how.
+            None => Flow::Stop,
+        }
+    }
+}
+
+impl Question for Flavour<'_, '_, '_> {
+    type State = Taken;
+
+    fn at(&mut self, _: BlockId, item: Item, state: &mut Taken) -> Flow {
+        let (root, defers): (Option<NodeId>, bool) = match item {
+            Item::Node(Node::Defer(s)) => (Some(s.into()), true),
+            Item::Node(Node::Stmt(s)) | Item::Return(Some(s)) => (Some(s.into()), false),
+            Item::Node(Node::Eval(e)) => (Some(e.into()), false),
+            Item::Node(_) | Item::Return(None) => (None, false),
+        };
+        for id in root.map(|r| self.uses.nodes(r)).unwrap_or_default() {
+            let NodeId::Expr(e) = id else { continue };
+            if !matches!(self.f.tree[e].kind, ExprKind::Call { .. }) {
+                continue;
+            }
+            let flow = match self.ops.iter().find(|op| op.call == e) {
+                Some(op) if defers && op.locks => Flow::Stop,
+                Some(op) if defers => {
+                    state.deferred.push((e, op.reads));
+                    if state.deferred.len() > 4 {
+                        Flow::Stop
+                    } else {
+                        Flow::On
+                    }
+                }
+                Some(op) if op.locks => match state.by.replace((e, op.reads)) {
+                    Some(_) => Flow::Stop,
+                    None => Flow::On,
+                },
+                Some(op) => self.gives_back(state, e, op.reads),
+                None if may_unlock_by(self.f.d, self.key, e) => Flow::Stop,
+                None => Flow::On,
+            };
+            if flow != Flow::On {
+                return flow;
+            }
+        }
+        if matches!(item, Item::Return(_)) {
+            while let Some((call, reads)) = state.deferred.pop() {
+                match self.gives_back(state, call, reads) {
+                    Flow::On => {}
+                    flow => return flow,
+                }
+            }
+        }
+        Flow::On
+    }
 }
 
 /// Whether something is unlocked by a statement of its own (not by a `defer`), and something else leaves: a question before anything is
@@ -471,33 +647,36 @@ impl Held<'_, '_, '_> {
         Flow::On
     }
 
-    /// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
     fn may_unlock(&self, call: ExprId) -> bool {
-        let d = self.f.d;
-        let ExprKind::Call { func, args, .. } = &d.tree[call].kind else {
-            return false;
-        };
-        let has_lock = |e: ExprId| {
-            key(d, e).is_some_and(|k| k.root == self.key.root && self.key.path.starts_with(&k.path))
-        };
-        match d.facts.callees.get(call) {
-            Some(Callee::Builtin(_) | Callee::Conversion) => false,
-            Some(callee @ (Callee::Func(_) | Callee::Method(_))) => {
-                if go_model::effects::of(callee).is_some() {
-                    return false;
-                }
-                match go_model::summary::callee_decl(d.db, d.decl, callee) {
-                    Some(decl) => may_unlock(d.db, d.decl, decl, MAX_CALLS),
-                    None => args.iter().any(|a| has_lock(*a)),
-                }
+        may_unlock_by(self.f.d, self.key, call)
+    }
+}
+
+/// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
+fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bool {
+    let ExprKind::Call { func, args, .. } = &d.tree[call].kind else {
+        return false;
+    };
+    let has_lock = |e: ExprId| {
+        key(d, e).is_some_and(|k| k.root == lock.root && lock.path.starts_with(&k.path))
+    };
+    match d.facts.callees.get(call) {
+        Some(Callee::Builtin(_) | Callee::Conversion) => false,
+        Some(callee @ (Callee::Func(_) | Callee::Method(_))) => {
+            if go_model::effects::of(callee).is_some() {
+                return false;
             }
-            Some(Callee::Literal(_) | Callee::Local(_) | Callee::Value) | None => {
-                args.iter().any(|a| has_lock(*a))
-                    || {
-                        // A closure over the lock was ruled out; a function value of the object itself may do anything.
-                        matches!(&d.tree[d.tree.unparen(*func)].kind, ExprKind::Selector { base, .. } if has_lock(*base))
-                    }
+            match go_model::summary::callee_decl(d.db, d.decl, callee) {
+                Some(decl) => may_unlock(d.db, d.decl, decl, MAX_CALLS),
+                None => args.iter().any(|a| has_lock(*a)),
             }
+        }
+        Some(Callee::Literal(_) | Callee::Local(_) | Callee::Value) | None => {
+            args.iter().any(|a| has_lock(*a))
+                || {
+                    // A closure over the lock was ruled out; a function value of the object itself may do anything.
+                    matches!(&d.tree[d.tree.unparen(*func)].kind, ExprKind::Selector { base, .. } if has_lock(*base))
+                }
         }
     }
 }
