@@ -56,15 +56,19 @@ impl GoModule {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(&self.go)
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.go);
+        command
             .args(args)
             .current_dir(self.dir.path())
             .env("GOWORK", "off")
             .env("GOFLAGS", "")
             .env("GOPROXY", "off")
-            .env("GOTOOLCHAIN", "local")
-            .output()
-            .unwrap()
+            .env("GOTOOLCHAIN", "local");
+        command
     }
 
     fn gofmt(&self, args: &[&str]) -> Vec<String> {
@@ -126,6 +130,21 @@ impl GoModule {
             found.insert(String::new(), vec![format!("{args:?}: {}", out.status)]);
         }
         found
+    }
+
+    /// Runs a package with the goroutine-leak profile: an experiment in Go 1.26, always there in later releases, which do not know the
+    /// experiment any more.
+    pub fn run_with_leak_profile(&self, package: &str) -> (String, bool) {
+        let version = self.run(&["env", "GOVERSION"]).stdout;
+        let experiment = match version.starts_with(b"go1.26") {
+            true => "goroutineleakprofile",
+            false => "",
+        };
+        let mut command = self.command(&["run", package]);
+        let out = command.env("GOEXPERIMENT", experiment).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stderr).into_owned()
+            + &String::from_utf8_lossy(&out.stdout);
+        (text, out.status.success())
     }
 
     /// Runs a package; what it prints, and whether it succeeded.

@@ -97,6 +97,12 @@ fn look(
             "this loop goes on for ever",
             inner.head_range(looping),
         ));
+        if let Some(select) = only_select(&inner, looping) {
+            let place = inner.head_range(select);
+            found
+                .related
+                .push(step("it waits here in each round", place));
+        }
         if let Some((select, context)) = arm(&inner, looping, func) {
             let pattern = Pattern::ExitArm { select, context };
             let site = FixSite::pattern(Some(func), call, Some(go), pattern, cx.in_test);
@@ -204,8 +210,8 @@ fn ticks(f: &Function<'_>, stmt: StmtId) -> bool {
     }
 }
 
-/// The only select that stands right in an endless loop, without a default, and a context that can be named there.
-fn arm(f: &Function<'_>, looping: StmtId, literal: ExprId) -> Option<(StmtId, LocalId)> {
+/// The only select that stands right in an endless loop, without a default.
+fn only_select(f: &Function<'_>, looping: StmtId) -> Option<StmtId> {
     let StmtKind::For {
         cond: None, body, ..
     } = &f.tree[looping].kind
@@ -217,9 +223,12 @@ fn arm(f: &Function<'_>, looping: StmtId, literal: ExprId) -> Option<(StmtId, Lo
         _ => None,
     });
     let (select, cases) = selects.next()?;
-    if selects.next().is_some() || cases.iter().any(|c| c.comm.is_none()) {
-        return None;
-    }
+    (selects.next().is_none() && cases.iter().all(|c| c.comm.is_some())).then_some(select)
+}
+
+/// The only select of an endless loop, and a context that can be named there.
+fn arm(f: &Function<'_>, looping: StmtId, literal: ExprId) -> Option<(StmtId, LocalId)> {
+    let select = only_select(f, looping)?;
     let lit = f.tree.func_lit(literal)?;
     if !lit.signature.results.is_empty() {
         return None;

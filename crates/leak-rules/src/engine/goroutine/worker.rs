@@ -1,17 +1,17 @@
 //! Workers: a value with a method that starts a goroutine, and another one that ends it.
 
 use go_model::cfg::{BlockId, Node};
-use go_model::db::{Db, DeclId, decl_tree};
+use go_model::db::{Db, DeclId, decl_start, decl_tree};
 use go_model::facts::{Callee, Facts, LocalId, MethodRef, Res};
 use go_model::package::{package_item, package_methods, package_of_decl};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
-use go_syntax::{Literals, Name, NodeId};
+use go_syntax::{Literals, Name, NodeId, TextRange, TextSize};
 
 use super::endless::only_used;
 use super::paths::{self, Flow, Item, Question};
 use super::uses::Uses;
 use crate::Severity;
-use crate::check::{CheckContext, RawFinding};
+use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::function::{Depth, Function};
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{FixSite, Pattern};
@@ -55,10 +55,10 @@ fn look(
             }
         })
         .collect();
-    let (start, method, waits) = calls.iter().find_map(|(call, m)| {
-        let waits = waits_on(d.db, d.decl, m)?;
+    let (start, method, waits, place) = calls.iter().find_map(|(call, m)| {
+        let (waits, place) = waits_on(d.db, d.decl, m)?;
         let waits: Vec<Name> = waits.into_iter().filter(|w| fields.contains(w)).collect();
-        (!waits.is_empty()).then_some((*call, *m, waits))
+        (!waits.is_empty()).then_some((*call, *m, waits, place))
     })?;
     let stops = stoppers(d.db, d.decl, &method, &waits);
     let stop = *stops.first()?;
@@ -92,6 +92,7 @@ fn look(
     let range = d.tree[start].range;
     let mut found = finding(&f, rule, Severity::Information, message, range);
     found.related.push(step("it is started here", range));
+    found.related.push(place);
     for ending in endings.iter().take(3) {
         found.related.extend(ending.decision_step());
         found.related.push(step(
@@ -149,8 +150,8 @@ fn own_field(tree: &DeclTree, facts: &Facts, receiver: LocalId, expr: ExprId) ->
     }
 }
 
-/// The fields of the receiver on whose receive a goroutine returns that a method starts, if it returns by nothing else.
-fn waits_on(db: &dyn Db, from: DeclId, method: &MethodRef) -> Option<Vec<Name>> {
+/// The fields of the receiver on whose receive a goroutine returns that a method starts, if it returns by nothing else; and where it waits.
+fn waits_on(db: &dyn Db, from: DeclId, method: &MethodRef) -> Option<(Vec<Name>, RawRelated)> {
     let decl = method_decl(db, from, method)?;
     let tree = decl_tree(db, decl);
     let facts = facts(db, decl);
@@ -166,6 +167,7 @@ fn waits_on(db: &dyn Db, from: DeclId, method: &MethodRef) -> Option<Vec<Name>> 
         _ => None,
     });
     let mut found = Vec::new();
+    let mut place = None;
     for literal in literals {
         let Some(lit) = tree.func_lit(literal) else {
             continue;
@@ -209,9 +211,18 @@ fn waits_on(db: &dyn Db, from: DeclId, method: &MethodRef) -> Option<Vec<Name>> 
         }
         if !other {
             found.extend(ends);
+            place.get_or_insert(TextRange::at(
+                tree[select].range.start(),
+                TextSize::of("select"),
+            ));
         }
     }
-    Some(found)
+    let place = RawRelated {
+        message: "its goroutine waits here".to_owned(),
+        file: Some(decl.file(db).path(db)),
+        range: place? + decl_start(db, decl),
+    };
+    Some((found, place))
 }
 
 /// What a communication receives from.
