@@ -602,10 +602,12 @@ impl std::ops::Deref for DeclList {
 #[salsa::tracked(returns(clone))]
 pub fn decls(db: &dyn Db, file: SourceFile) -> Arc<DeclList> {
     let tree = parsed(db, file);
-    let mut seen: FxHashMap<(DeclSort, Option<Name>, Name), u32> = FxHashMap::default();
+    let len = tree.decls.len();
+    let mut seen: FxHashMap<(DeclSort, Option<Name>, Name), u32> =
+        FxHashMap::with_capacity_and_hasher(len, FxBuildHasher);
     let mut list = DeclList {
-        ids: Vec::with_capacity(tree.decls.len()),
-        index: FxHashMap::default(),
+        ids: Vec::with_capacity(len),
+        index: FxHashMap::with_capacity_and_hasher(len, FxBuildHasher),
     };
     for decl in &tree.decls {
         let key = decl_key(&decl.tree);

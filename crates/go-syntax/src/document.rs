@@ -191,7 +191,7 @@ impl Document {
         if analysis.tree.is_some() {
             self.tree = analysis.tree;
         }
-        self.reuse = analysis.reuse;
+        self.reuse = analysis.parts.into_reuse();
         Parsed {
             file: Arc::new(analysis.file),
             skipped: None,

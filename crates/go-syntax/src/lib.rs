@@ -19,7 +19,9 @@ pub use dump::dump;
 pub use la_arena;
 pub use line_index::{LineCol, LineIndex, Position, PositionEncoding};
 pub use name::Name;
-pub use parse::{Limits, Parsed, SkipReason, parse_bytes, parse_file, parse_file_with, parse_only};
+pub use parse::{
+    Limits, Parsed, SkipReason, is_generated, parse_bytes, parse_file, parse_file_with, parse_only,
+};
 pub use text_size::{TextRange, TextSize};
 pub use walk::{Literals, NodeId, Walk};
 

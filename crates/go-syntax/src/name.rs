@@ -9,7 +9,8 @@ use rustc_hash::FxBuildHasher;
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let names = Names {
         texts: boxcar::Vec::new(),
-        ids: DashMap::default(),
+        // The names of the standard library's table alone are more than this.
+        ids: DashMap::with_capacity_and_hasher(1 << 14, FxBuildHasher),
     };
     names.intern("_");
     names
@@ -128,31 +129,55 @@ impl From<&str> for Name {
     }
 }
 
-/// Remembers names that one thread met lately, so that most look-ups take no lock.
+/// Remembers names that one thread met lately, so that most look-ups take no lock. Texts lie in the slots themselves: those of names
+/// are all over the memory.
 #[derive(Debug)]
 pub(crate) struct NameCache {
-    slots: Box<[(&'static str, Option<Name>)]>,
+    slots: Box<[Slot]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    name: Option<Name>,
+    len: u8,
+    text: [u8; Slot::LONGEST],
+}
+
+impl Slot {
+    /// Longer names are rare and not remembered.
+    const LONGEST: usize = 23;
 }
 
 impl NameCache {
     const BITS: u32 = 13;
 
     pub(crate) fn new() -> Self {
+        let empty = Slot {
+            name: None,
+            len: 0,
+            text: [0; Slot::LONGEST],
+        };
         Self {
-            slots: vec![("", None); 1 << Self::BITS].into(),
+            slots: vec![empty; 1 << Self::BITS].into(),
         }
     }
 
     /// Interns `text`.
     pub(crate) fn get(&mut self, text: &str) -> Name {
+        let bytes = text.as_bytes();
+        if bytes.len() > Slot::LONGEST {
+            return Name::new(text);
+        }
         let mut hasher = rustc_hash::FxHasher::default();
-        hasher.write(text.as_bytes());
+        hasher.write(bytes);
         let slot = &mut self.slots[(hasher.finish() >> (u64::BITS - Self::BITS)) as usize];
-        match slot {
-            (known, Some(name)) if *known == text => *name,
+        match slot.name {
+            Some(name) if &slot.text[..usize::from(slot.len)] == bytes => name,
             _ => {
                 let name = Name::new(text);
-                *slot = (name.as_str(), Some(name));
+                slot.name = Some(name);
+                slot.len = bytes.len() as u8;
+                slot.text[..bytes.len()].copy_from_slice(bytes);
                 name
             }
         }
@@ -180,6 +205,13 @@ mod tests {
             .collect();
         assert!(lists.iter().all(|l| *l == lists[0]));
         assert_eq!(lists[0][999].as_str(), "n999");
+        let mut cache = NameCache::new();
+        for _ in 0..2 {
+            for len in 0..100 {
+                let text = "n".repeat(len);
+                assert_eq!(cache.get(&text), Name::new(&text));
+            }
+        }
         assert!(Name::new("_").is_blank() && !Name::new("x").is_blank());
         assert_eq!(Name::new("").as_str(), "");
     }

@@ -260,10 +260,21 @@ pub(crate) enum OnError {
 /// A parsed version of a text.
 pub(crate) struct Analysis {
     pub(crate) file: File,
-    /// For the next version.
-    pub(crate) reuse: Reuse,
     /// Only where there is no error.
     pub(crate) tree: Option<Tree>,
+    pub(crate) parts: Parts,
+}
+
+/// What the next version of a text may use again. A table of it is made only for documents: other files have no next version.
+pub(crate) struct Parts {
+    decls: Vec<Lowered>,
+    segments: FxHashMap<u128, Arc<Collected>>,
+}
+
+impl Parts {
+    pub(crate) fn into_reuse(self) -> Reuse {
+        Reuse::new(self.decls, self.segments)
+    }
 }
 
 impl Analysis {
@@ -273,9 +284,6 @@ impl Analysis {
         segments: FxHashMap<u128, Arc<Collected>>,
         tree: Option<Tree>,
     ) -> Self {
-        let first = found.first.unwrap_or(TextSize::of(text));
-        let mut before = found.comments.iter().take_while(|c| c.range.end() <= first);
-        let generated = before.any(|c| c.text(text).lines().any(is_generated_marker));
         let decl = |lowered: &Lowered| Decl {
             start: lowered.start,
             tree: Arc::clone(&lowered.tree),
@@ -286,14 +294,35 @@ impl Analysis {
             decls: found.decls.iter().map(decl).collect(),
             comments: found.comments,
             errors: found.errors,
-            generated,
+            generated: is_generated(text),
             len: TextSize::of(text),
         };
-        Self {
-            file,
-            reuse: Reuse::new(found.decls, segments),
-            tree,
+        let parts = Parts {
+            decls: found.decls,
+            segments,
+        };
+        Self { file, tree, parts }
+    }
+}
+
+/// Whether a comment before the package clause says that the file is generated. Found without parsing it.
+pub fn is_generated(text: &str) -> bool {
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\r', '\n', ';']);
+        let end = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*")
+            && let Some(end) = rest.find("*/")
+        {
+            end + 2
+        } else {
+            return false;
+        };
+        if rest[..end].lines().any(is_generated_marker) {
+            return true;
         }
+        rest = &rest[end..];
     }
 }
 
