@@ -6,6 +6,7 @@
 
 mod discovery;
 mod editor;
+pub mod files;
 mod functions;
 mod options;
 mod settings;

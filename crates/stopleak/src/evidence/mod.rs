@@ -1,51 +1,20 @@
 //! Evidence from running programs, for the commands that show it: read, placed on source lines, joined with what the analysis found
 //! there.
 
-pub mod code;
-pub mod fetch;
-pub mod flame;
-pub mod words;
+pub use stopleak_evidence::{Code, Group, fetch, groups, input, load, path_map, words};
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use leak_evidence::{
-    Evidence, Family, Finding, Growth, Join, Kind, Level, LineRef, Resolver, Series, Strength,
-    Thresholds, Weights, join, read, weigh,
-};
+use leak_evidence::{Evidence, Finding, Join, Kind, Level, LineRef, Strength, Thresholds, join};
 use leak_rules::Diagnostic;
 
-use self::code::Code;
-use self::flame::Tree;
+use self::words::{Words, display, says};
 use crate::command::check::findings_in;
 use crate::exit::Failure;
-use crate::output::{Checked, Report, bytes, line_column};
-
-/// A profile with its name.
-pub struct Loaded {
-    /// Where it comes from.
-    pub source: String,
-    /// What it shows on the lines.
-    pub weights: Weights,
-    /// All its stacks; only if somebody draws them.
-    pub tree: Option<Tree>,
-}
-
-/// What one kind of profile shows: the last one, and what came before.
-pub struct Group {
-    /// Where the last one comes from.
-    pub source: String,
-    /// What the last one shows.
-    pub weights: Weights,
-    /// What it is compared with, and how it grew since.
-    pub base: Option<(String, Growth)>,
-    /// If there are several.
-    pub series: Option<Series>,
-    /// The stacks of the last one, or what they have more than those of the base.
-    pub tree: Option<Tree>,
-}
+use crate::interrupt;
+use crate::output::{Checked, Report, severity_name};
 
 /// The findings in the files that there is evidence for.
 #[derive(Default)]
@@ -56,6 +25,23 @@ pub struct Findings {
     pub lines: Vec<Finding>,
     /// Files that were looked at.
     files: HashSet<PathBuf>,
+}
+
+/// The code below a folder.
+///
+/// # Errors
+/// The folder does not exist.
+pub fn find_code(folder: &Path) -> Result<Code, String> {
+    Code::find(&[folder.to_path_buf()], &interrupt::stopped)
+}
+
+/// Why an input gave nothing, with the option that helps.
+pub fn with_hint(message: String) -> Failure {
+    if message.ends_with(fetch::ELSEWHERE) {
+        format!("{message}; --allow-remote fetches it all the same").into()
+    } else {
+        message.into()
+    }
 }
 
 /// Everything that is shown.
@@ -111,6 +97,35 @@ impl Shown {
             })
             .filter(move |(_, support)| support.line == at)
             .map(|(finding, support)| (finding, support.strength))
+    }
+
+    /// What is said about a line; paths are shown relative to `base`.
+    pub fn words<'a>(&'a self, at: LineRef, base: &'a Path) -> Words<'a> {
+        Words::new(&self.groups[at.profile], at.line, base)
+    }
+
+    /// The findings on a line, with where they are explained.
+    pub fn finding_notes(
+        &self,
+        at: LineRef,
+        base: &Path,
+        page: impl Fn(&str) -> String,
+    ) -> Vec<String> {
+        self.findings_on(at)
+            .filter_map(|(finding, strength)| {
+                let (_, found) = self.diagnostic(finding)?;
+                let place = &self.findings.lines[finding];
+                Some(format!(
+                    "{} `{}` ({}) at {}: {}{}",
+                    says(strength),
+                    found.rule,
+                    severity_name(found.severity),
+                    display(&place.path, place.lines.0, base),
+                    found.message,
+                    page(found.rule)
+                ))
+            })
+            .collect()
     }
 
     /// The file and the diagnostic of a finding.
@@ -176,132 +191,14 @@ impl Findings {
     }
 }
 
-/// Reads what is in an input and places it.
-///
-/// # Errors
-/// There is no evidence in it.
-pub fn load(
-    source: &str,
-    reader: impl Read,
-    code: &Code,
-    path_map: &[(String, String)],
-    stacks: bool,
-) -> Result<Vec<Loaded>, leak_evidence::Error> {
-    let resolver = Resolver::new(code, path_map);
-    let place = |profile: &leak_evidence::Profile| {
-        let resolution = resolver.resolve(profile);
-        let mut weights = weigh(profile, &resolution);
-        weights.forgive_timers(code);
-        Loaded {
-            source: source.to_owned(),
-            weights,
-            tree: stacks.then(|| Tree::of(profile, &resolution)),
-        }
-    };
-    Ok(read(reader)?.iter().map(place).collect())
-}
-
-/// The pairs of `--map`.
-///
-/// # Errors
-/// One is not a pair.
-pub fn path_map(given: &[String]) -> Result<Vec<(String, String)>, String> {
-    let pair = |text: &String| {
-        let (from, to) = text
-            .split_once('=')
-            .filter(|(from, _)| !from.is_empty())
-            .ok_or_else(|| format!("`{text}` should be RECORDED=LOCAL"))?;
-        let local = go_model::db::normalize(Path::new(to));
-        Ok((from.to_owned(), code::with_slashes(&local)))
-    };
-    given.iter().map(pair).collect()
-}
-
-/// Puts profiles of the same kind together, in the order in which they were taken, and compares the last one with its base, or else with
-/// the first one.
-pub fn groups(loaded: Vec<Loaded>, base: &[Loaded]) -> Vec<Group> {
-    let mut kinds: Vec<Vec<Loaded>> = Vec::new();
-    for next in loaded {
-        match kinds.iter_mut().find(|known| same(&known[0], &next)) {
-            Some(known) => known.push(next),
-            None => kinds.push(vec![next]),
-        }
-    }
-    kinds
-        .into_iter()
-        .filter_map(|series| group(series, base))
-        .collect()
-}
-
-/// They count the same.
-pub fn same(a: &Loaded, b: &Loaded) -> bool {
-    a.weights.kind == b.weights.kind && a.weights.types == b.weights.types
-}
-
-fn group(mut series: Vec<Loaded>, base: &[Loaded]) -> Option<Group> {
-    if series.iter().all(|one| one.weights.time.is_some()) {
-        series.sort_by_key(|one| one.weights.time);
-    }
-    let all: Vec<_> = series.iter().map(|one| &one.weights).collect();
-    let over_time = (all.len() > 1).then(|| Series::of(&all));
-    let last = series.pop()?;
-    let base = base
-        .iter()
-        .filter(|base| base.weights.kind == last.weights.kind)
-        .chain(series.first())
-        .find_map(|base| {
-            let growth = Growth::between(&base.weights, &last.weights)?;
-            Some((base, growth))
-        });
-    let tree = last.tree.map(|tree| match &base {
-        Some((
-            Loaded {
-                tree: Some(before), ..
-            },
-            growth,
-        )) if growth.in_order != Some(false) => tree.since(before),
-        _ => tree,
-    });
-    Some(Group {
-        source: last.source,
-        weights: last.weights,
-        base: base.map(|(base, growth)| (base.source.clone(), growth)),
-        series: over_time,
-        tree,
-    })
-}
-
 /// The findings by their lines, in the order of the report.
 fn by_lines(report: &Report) -> Vec<Finding> {
+    let other = |path: &Path| {
+        let (_, text) = report.others.get(&path.to_path_buf())?;
+        Some(text.clone())
+    };
     report
         .findings()
-        .map(|(file, finding)| {
-            let range = bytes(finding.range, &file.text);
-            let line =
-                |text: &str, at: usize| u32::try_from(line_column(text, at).0).unwrap_or(u32::MAX);
-            let related = finding.related.iter().filter_map(|step| {
-                let (path, text): (&Path, &str) = match &step.file {
-                    None => (&file.path, &file.text),
-                    Some(other) => {
-                        let (_, text) = report.others.get(other)?;
-                        (other, text)
-                    }
-                };
-                let at = bytes(step.range, text).start;
-                Some((code::with_slashes(path), line(text, at)))
-            });
-            let family = leak_rules::rule(finding.rule).map(|rule| rule.family);
-            Finding {
-                rule: finding.rule.to_owned(),
-                family: match family {
-                    Some(leak_rules::Family::Goroutines) => Family::Goroutines,
-                    Some(leak_rules::Family::Memory) => Family::Memory,
-                    Some(leak_rules::Family::Resources) | None => Family::Resources,
-                },
-                path: code::with_slashes(&file.path),
-                lines: (line(&file.text, range.start), line(&file.text, range.end)),
-                related: related.collect(),
-            }
-        })
+        .map(|(file, found)| stopleak_evidence::finding(&file.path, &file.text, found, other))
         .collect()
 }

@@ -11,7 +11,7 @@ use leak_evidence::{
     Anchor, FunctionName, Profile, Resolver, Weights, Workspace as _, read, weigh,
 };
 
-use super::code::{Code, slashes};
+use super::code::{self, Code, slashes};
 use super::go::{Go, Service};
 use super::raw::{self, Sample};
 use super::service;
@@ -172,7 +172,7 @@ impl Looked {
             }
         };
         let root = slashes(&folder);
-        let before = Code::read(&folder)?;
+        let before = code::read(&folder)?;
         let mut lines = BTreeMap::new();
         for path in before.go_files() {
             let (text, went) = edit(&before.text(path), since);
@@ -182,7 +182,7 @@ impl Looked {
             lines.insert(path[root.len() + 1..].to_owned(), went);
         }
         Ok(Self {
-            code: Code::read(&folder)?,
+            code: code::read(&folder)?,
             root,
             lines,
         })

@@ -9,7 +9,7 @@ use leak_evidence::{
     Evidence, Finding, Kind, LineRef, Profile, Resolver, Thresholds, Weights, join, read, weigh,
 };
 
-use super::code::Code;
+use super::code::{self, Code};
 use super::go::{Go, Service};
 use crate::Outcome;
 
@@ -198,10 +198,9 @@ fn run_once(code: &Code, findings: &[Finding], binary: &Path, fixed: &str) -> Re
     let place_of = |at: &LineRef| &placed[at.profile].1.lines[at.line].place;
     let mut leaking = BTreeSet::new();
     for leak in &LEAKS {
-        let (path, line) = code
-            .line_with(&format!("leak: {}", leak.name))
+        let (path, line) = code::line_with(code, &format!("leak: {}", leak.name))
             .ok_or_else(|| format!("the service has no {}", leak.name))?;
-        let acquired = code.line_with(&format!("acquired: {}", leak.name));
+        let acquired = code::line_with(code, &format!("acquired: {}", leak.name));
         let lines: Vec<u32> = [line]
             .into_iter()
             .chain(acquired.map(|(_, line)| line))
@@ -250,8 +249,8 @@ pub fn run(go: &Go) -> Outcome {
     let started = Instant::now();
     go.build(&folder(), &[], &binary)?;
     println!("built in {:.1} s", started.elapsed().as_secs_f64());
-    let code = Code::read(&folder())?;
-    let findings = code.findings();
+    let code = code::read(&folder())?;
+    let findings = code::findings(&code);
 
     let started = Instant::now();
     let leaky = run_once(&code, &findings, &binary, "")?;
@@ -325,8 +324,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let binary = scratch.path().join("orders");
         go.build(&folder(), &[], &binary).unwrap();
-        let code = Code::read(&folder()).unwrap();
-        let findings = code.findings();
+        let code = code::read(&folder()).unwrap();
+        let findings = code::findings(&code);
         for finding in &findings {
             let leak = LEAKS.iter().any(|leak| leak.name == finding.rule);
             assert!(!leak || !finding.path.ends_with("fixed.go"), "{finding:?}");

@@ -8,9 +8,8 @@ use annotate_snippets::{AnnotationKind, Group as Frame, Level as Title, Renderer
 use leak_evidence::{Level, LineRef};
 
 use crate::cli::ProfileArgs;
-use crate::evidence::code::Code;
-use crate::evidence::words::{Words, amount, display, unit};
-use crate::evidence::{Group, Shown};
+use crate::evidence::words::{amount, display, unit};
+use crate::evidence::{Code, Group, Shown};
 use crate::output::{self, rule_url};
 use crate::{files, terminal};
 
@@ -109,7 +108,7 @@ fn render(
 ) -> String {
     let weights = &shown.groups[at.profile].weights;
     let line = &weights.lines[at.line];
-    let words = Words::new(shown, at, base);
+    let words = shown.words(at, base);
     let text = code.text(&line.place.path);
     let number = line.place.line as usize;
     let source = text
@@ -133,7 +132,7 @@ fn render(
             .path(files::display(Path::new(&*line.place.path), base))
             .annotation(mark),
     );
-    let findings = words.findings(|rule| match links {
+    let findings = shown.finding_notes(at, base, |rule| match links {
         true => format!(", {}", rule_url(rule)),
         false => String::new(),
     });

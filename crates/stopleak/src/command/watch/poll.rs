@@ -11,9 +11,8 @@ use super::rows::{Look, panels, rows};
 use super::save::Saver;
 use crate::cli::WatchArgs;
 use crate::command::profile::thresholds;
-use crate::evidence::code::Code;
 use crate::evidence::fetch::{self, FetchError};
-use crate::evidence::{Findings, Group, Shown, load, path_map};
+use crate::evidence::{Code, Findings, Group, Shown, find_code, load, path_map, with_hint};
 use crate::exit::Failure;
 
 /// Asks again and again.
@@ -46,7 +45,7 @@ impl Poller {
             check: !args.evidence.no_check,
             gc: args.gc,
             path_map: path_map(&args.evidence.path_map)?,
-            code: Code::find(&args.evidence.dir)?,
+            code: find_code(&args.evidence.dir)?,
             findings: Arc::default(),
             thresholds: thresholds(&args.evidence),
             history: History::default(),
@@ -94,7 +93,7 @@ impl Poller {
                     continue;
                 }
                 Err(FetchError::Failed(message)) => {
-                    return Err(format!("`{address}`: {message}").into());
+                    return Err(with_hint(format!("`{address}`: {message}")));
                 }
             };
             let placed = load(

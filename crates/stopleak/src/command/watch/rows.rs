@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use leak_evidence::{Kind, Level, LineRef, Strength};
 
-use crate::evidence::code::Code;
-use crate::evidence::words::{Words, amount, change, heading, says, unit};
-use crate::evidence::{Group, Shown};
+use crate::evidence::words::{amount, change, heading, says, unit};
+use crate::evidence::{Code, Group, Shown};
 use crate::output;
 
 /// So many lines are shown at most.
@@ -253,7 +252,7 @@ fn row(shown: &Shown, code: &Code, at: LineRef) -> Row {
     let weights = &group.weights;
     let line = &weights.lines[at.line];
     let base = output::base();
-    let words = Words::new(shown, at, &base);
+    let words = shown.words(at, &base);
     let text = code.text(&line.place.path);
     let number = line.place.line as usize;
     let source = text
@@ -264,7 +263,7 @@ fn row(shown: &Shown, code: &Code, at: LineRef) -> Row {
         let (_, found) = shown.diagnostic(finding)?;
         Some((found.rule.to_owned(), says(strength)))
     });
-    let mut notes = words.findings(|_| String::new());
+    let mut notes = shown.finding_notes(at, &base, |_| String::new());
     notes.extend(words.notes());
     Row {
         tone: tone(&weights.kind),

@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::ProfileArgs;
-use crate::evidence::Shown;
-use crate::evidence::code::Code;
+use crate::evidence::{Code, Shown};
 
 /// Writes the report.
 pub fn write(

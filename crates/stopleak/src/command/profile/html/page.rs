@@ -9,9 +9,8 @@ use leak_evidence::{Joined, Level, LineRef, Origin, Series, Stack};
 use super::super::text::summary;
 use super::chart::{Chart, ChartLine, sparkline};
 use crate::cli::ProfileArgs;
-use crate::evidence::code::Code;
 use crate::evidence::words::{self, Words, amount, change, date, display, heading, plural, unit};
-use crate::evidence::{Group, Shown};
+use crate::evidence::{Code, Group, Shown};
 use crate::output::{rule_url, severity_name};
 
 /// Lines of a chart: as many as there are colours.
@@ -293,7 +292,7 @@ impl Page<'_> {
     fn row(&self, out: &mut impl Write, at: LineRef, group: &Group, first: bool) -> io::Result<()> {
         let weights = &group.weights;
         let line = &weights.lines[at.line];
-        let words = Words::new(self.shown, at, self.base);
+        let words = self.shown.words(at, self.base);
         let (class, level) = match self.shown.level(at) {
             Some(Level::Warning) => ("warning", "warning"),
             Some(Level::Information) => ("information", "information"),
@@ -351,7 +350,7 @@ impl Page<'_> {
     fn share(&self, out: &mut impl Write, at: LineRef, group: &Group) -> io::Result<()> {
         let weights = &group.weights;
         let line = &weights.lines[at.line];
-        let words = Words::new(self.shown, at, self.base);
+        let words = self.shown.words(at, self.base);
         let weight = weights.weight(line);
         let growth = words.growth();
         let told = match growth {
@@ -590,7 +589,7 @@ impl Page<'_> {
         )?;
         for support in joined.support.iter().take(STACKS) {
             let at = support.line;
-            let words = Words::new(self.shown, at, self.base);
+            let words = self.shown.words(at, self.base);
             write!(
                 out,
                 "<div><a href='#p{}l{}'>{}</a></div>",

@@ -9,12 +9,14 @@ use leak_evidence::{FrameId, Origin, Profile, Resolution, strip_type_arguments};
 const MAX_NODES: usize = 500_000;
 
 /// A tree of functions, callers above what they call.
+#[derive(Debug, Clone)]
 pub struct Tree {
     /// The first one is the root, and none comes before the one that calls it.
     nodes: Vec<Node>,
     names: Vec<Arc<str>>,
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Node {
     parent: u32,
     function: Function,

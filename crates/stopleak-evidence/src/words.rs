@@ -4,34 +4,28 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use leak_evidence::{
-    Anchor, GoroutineCounts, Kind, Line, LineRef, Operation, Origin, StackFrame, Strength, Weights,
+    Anchor, GoroutineCounts, Kind, Line, Operation, Origin, StackFrame, Strength, Weights,
 };
+use stopleak_config::files;
 
-use super::{Group, Shown};
-use crate::files;
-use crate::output::severity_name;
+use crate::Group;
 
 /// So many of a list are named.
 const NAMED: usize = 3;
 
 /// What is said about a line of a profile.
 pub struct Words<'a> {
-    shown: &'a Shown,
     group: &'a Group,
     line: &'a Line,
-    at: LineRef,
     base: &'a Path,
 }
 
 impl<'a> Words<'a> {
     /// About a line; paths are shown relative to `base`.
-    pub fn new(shown: &'a Shown, at: LineRef, base: &'a Path) -> Self {
-        let group = &shown.groups[at.profile];
+    pub fn new(group: &'a Group, line: usize, base: &'a Path) -> Self {
         Self {
-            shown,
             group,
-            line: &group.weights.lines[at.line],
-            at,
+            line: &group.weights.lines[line],
             base,
         }
     }
@@ -74,26 +68,6 @@ impl<'a> Words<'a> {
             });
         }
         parts.join(", ")
-    }
-
-    /// The findings on the line, with where they are explained.
-    pub fn findings(&self, page: impl Fn(&str) -> String) -> Vec<String> {
-        self.shown
-            .findings_on(self.at)
-            .filter_map(|(finding, strength)| {
-                let (_, found) = self.shown.diagnostic(finding)?;
-                let place = &self.shown.findings.lines[finding];
-                Some(format!(
-                    "{} `{}` ({}) at {}: {}{}",
-                    says(strength),
-                    found.rule,
-                    severity_name(found.severity),
-                    self.display(&place.path, place.lines.0),
-                    found.message,
-                    page(found.rule)
-                ))
-            })
-            .collect()
     }
 
     /// Everything else: who started them, how long they wait, how sure the line is.

@@ -1,7 +1,7 @@
 //! The code that evidence is placed in.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,43 +14,61 @@ use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId, TextSize};
 use leak_evidence::{Function, Literal, Module, Outline, Workspace};
 
-use crate::files;
+use stopleak_config::files;
 
-/// The files below a folder.
+/// The files below folders.
 pub struct Code {
     db: Database,
-    files: HashSet<String>,
+    files: BTreeSet<String>,
     by_name: HashMap<String, Vec<String>>,
     modules: Vec<Module>,
     outlines: RefCell<HashMap<String, Option<Arc<Outline>>>>,
 }
 
 impl Code {
-    /// The Go files below `folder`, and its modules.
+    /// The files below `folders`, and their modules. It ends early when it is `stopped`.
     ///
     /// # Errors
-    /// The folder does not exist.
-    pub fn find(folder: &Path) -> Result<Self, String> {
-        let found = files::find(&[folder.to_path_buf()], true)?;
-        let paths: Vec<PathBuf> = found.files.into_iter().map(|file| file.path).collect();
-        let mut by_name: HashMap<String, Vec<String>> = HashMap::new();
-        let mut all = HashSet::new();
-        for path in &paths {
-            let path = with_slashes(path);
-            let name = path.rsplit('/').next().unwrap_or_default();
-            by_name
-                .entry(name.to_owned())
-                .or_default()
-                .push(path.clone());
-            all.insert(path);
-        }
-        Ok(Self {
+    /// A folder does not exist.
+    pub fn find(folders: &[PathBuf], stopped: &(dyn Fn() -> bool + Sync)) -> Result<Self, String> {
+        let found = files::find_all(folders, stopped)?;
+        let paths = found.files.into_iter().map(|file| file.path);
+        let mut code = Self {
             db: Database::new(),
-            modules: modules(&paths),
-            files: all,
-            by_name,
+            modules: Vec::new(),
+            files: BTreeSet::new(),
+            by_name: HashMap::new(),
             outlines: RefCell::default(),
-        })
+        };
+        let mut folders = HashSet::new();
+        for path in paths {
+            code.add_modules(&path, &mut folders);
+            code.add(with_slashes(&path));
+        }
+        Ok(code)
+    }
+
+    fn add(&mut self, path: String) {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        if self.files.insert(path.clone()) {
+            self.by_name.entry(name).or_default().push(path);
+        }
+    }
+
+    /// The text of an open document counts, not what is on the disk.
+    pub fn open_document(&mut self, path: &Path, text: Arc<str>) {
+        self.db.open_document(path, text, None);
+    }
+
+    /// The Go files, as paths with `/`.
+    pub fn go_files(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.iter().map(String::as_str);
+        files.filter(|path| path.ends_with(".go"))
+    }
+
+    /// What is known about the code.
+    pub fn db(&self) -> &Database {
+        &self.db
     }
 
     /// The text of a file; empty if it cannot be read.
@@ -58,45 +76,48 @@ impl Code {
         source_file(&self.db, Path::new(path)).text(&self.db)
     }
 
-    fn decls(&self, path: &str) -> Vec<(DeclId, TextSize, Arc<DeclTree>)> {
-        let file = source_file(&self.db, Path::new(path));
-        let tree = parsed(&self.db, file);
-        let ids = decls(&self.db, file);
-        tree.decls
-            .iter()
-            .zip(ids.iter())
-            .map(|(decl, id)| (*id, decl.start, decl.tree.clone()))
-            .collect()
-    }
-
     fn read_outline(&self, path: &str) -> Option<Arc<Outline>> {
-        if !path.ends_with(".go") || !self.files.contains(path) {
-            return None;
-        }
-        let lines = Lines::new(&self.text(path));
-        // What initializes variables comes first and has no name.
-        let mut functions = vec![Function::default()];
-        for (_, start, tree) in self.decls(path) {
-            let literals = literals(&tree, start, &lines);
-            let Some(func) = tree.func() else {
-                functions[0].literals.extend(literals);
-                continue;
-            };
-            let receiver = func
-                .receiver
-                .as_ref()
-                .and_then(|receiver| receiver_base(&tree, receiver.ty));
-            let name = func.name.name.as_str();
-            functions.push(Function {
-                name: receiver
-                    .map_or_else(|| name.to_owned(), |ty| format!("{}.{name}", ty.as_str())),
-                start_line: lines.at(start),
-                end_line: lines.at(start + tree.len),
-                literals,
-            });
-        }
-        Some(Arc::new(Outline { functions }))
+        (path.ends_with(".go") && self.files.contains(path))
+            .then(|| Arc::new(outline(&self.db, Path::new(path))))
     }
+}
+
+/// The declarations of a file.
+fn decls_of(db: &Database, path: &Path) -> Vec<(DeclId, TextSize, Arc<DeclTree>)> {
+    let file = source_file(db, path);
+    let tree = parsed(db, file);
+    let ids = decls(db, file);
+    tree.decls
+        .iter()
+        .zip(ids.iter())
+        .map(|(decl, id)| (*id, decl.start, decl.tree.clone()))
+        .collect()
+}
+
+/// The functions of a file.
+pub fn outline(db: &Database, path: &Path) -> Outline {
+    let lines = Lines::new(&source_file(db, path).text(db));
+    // What initializes variables comes first and has no name.
+    let mut functions = vec![Function::default()];
+    for (_, start, tree) in decls_of(db, path) {
+        let literals = literals(&tree, start, &lines);
+        let Some(func) = tree.func() else {
+            functions[0].literals.extend(literals);
+            continue;
+        };
+        let receiver = func
+            .receiver
+            .as_ref()
+            .and_then(|receiver| receiver_base(&tree, receiver.ty));
+        let name = func.name.name.as_str();
+        functions.push(Function {
+            name: receiver.map_or_else(|| name.to_owned(), |ty| format!("{}.{name}", ty.as_str())),
+            start_line: lines.at(start),
+            end_line: lines.at(start + tree.len),
+            literals,
+        });
+    }
+    Outline { functions }
 }
 
 impl Workspace for Code {
@@ -133,10 +154,12 @@ impl Workspace for Code {
 
     fn has_timer(&self, path: &str, line: u32) -> bool {
         let lines = Lines::new(&self.text(path));
-        self.decls(path).into_iter().any(|(id, start, tree)| {
-            (lines.at(start)..=lines.at(start + tree.len)).contains(&line)
-                && self.waits_for_time(id, &tree, |offset| lines.at(start + offset) == line)
-        })
+        decls_of(&self.db, Path::new(path))
+            .into_iter()
+            .any(|(id, start, tree)| {
+                (lines.at(start)..=lines.at(start + tree.len)).contains(&line)
+                    && self.waits_for_time(id, &tree, |offset| lines.at(start + offset) == line)
+            })
     }
 }
 
@@ -229,27 +252,24 @@ fn literals(tree: &DeclTree, start: TextSize, lines: &Lines) -> Vec<Literal> {
     found
 }
 
-/// The modules that the files are in: `go.mod` in their folders or above.
-fn modules(files: &[PathBuf]) -> Vec<Module> {
-    let mut seen: HashSet<&Path> = HashSet::new();
-    let mut modules = Vec::new();
-    for file in files {
+impl Code {
+    /// The modules that a file is in: `go.mod` in its folder or above.
+    fn add_modules(&mut self, file: &Path, seen: &mut HashSet<PathBuf>) {
         for dir in file.ancestors().skip(1) {
-            if !seen.insert(dir) {
+            if !seen.insert(dir.to_path_buf()) {
                 break;
             }
             let Ok(text) = fs::read_to_string(dir.join("go.mod")) else {
                 continue;
             };
             if let Some(path) = GoMod::parse(&text).module {
-                modules.push(Module {
+                self.modules.push(Module {
                     path: path.as_str().to_owned(),
                     dir: with_slashes(dir),
                 });
             }
         }
     }
-    modules
 }
 
 /// A path as recorded ones are written.

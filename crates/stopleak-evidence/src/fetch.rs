@@ -22,6 +22,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Of a profile that the program records for a time that the address names.
 const MAX_SECONDS: u64 = 3600;
 
+/// How the message of an address that is not to be asked ends.
+pub const ELSEWHERE: &str = "it is not on this machine";
+
 /// Why an address gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError {
@@ -206,9 +209,7 @@ impl Resolver for Near {
             near.push(*address);
         }
         if near.is_empty() {
-            return Err(ureq::Error::Io(io::Error::other(
-                "it is not on this machine; --allow-remote fetches it all the same",
-            )));
+            return Err(ureq::Error::Io(io::Error::other(ELSEWHERE)));
         }
         Ok(near)
     }
