@@ -244,36 +244,43 @@ pub fn join(findings: &[Finding], evidence: &[Evidence<'_>], thresholds: &Thresh
 fn support(finding: &Finding, evidence: &[Evidence<'_>], thresholds: &Thresholds) -> Vec<Support> {
     let mut found = Vec::new();
     for (profile, evidence) in evidence.iter().enumerate() {
-        let weights = evidence.weights;
-        if !finding.family.is_shown_by(&weights.kind) {
+        if !finding.family.is_shown_by(&evidence.weights.kind) {
             continue;
         }
-        for (index, line) in weights.lines.iter().enumerate() {
-            if !concerns(finding, line) {
-                continue;
+        for line in 0..evidence.weights.lines.len() {
+            if let Some(strength) = strength(finding, evidence, line, thresholds) {
+                let line = LineRef { profile, line };
+                found.push(Support { line, strength });
             }
-            let leaked = line.goroutines.as_ref().map_or(0, |counts| counts.leaked);
-            let weight = weights.weight(line);
-            let innocent = line.goroutines.as_ref().map_or(0, |counts| counts.innocent);
-            let strength = if weight <= 0 {
-                continue;
-            } else if weights.kind.is_certain() || leaked > 0 {
-                Strength::Certain
-            } else if thresholds.level(weights, line, evidence.growth).is_some() {
-                Strength::Strong
-            } else if weight > innocent {
-                Strength::Seen
-            } else {
-                continue;
-            };
-            let line = LineRef {
-                profile,
-                line: index,
-            };
-            found.push(Support { line, strength });
         }
     }
     found
+}
+
+/// What a line of a profile says about a finding, if it says anything.
+pub fn strength(
+    finding: &Finding,
+    evidence: &Evidence<'_>,
+    line: usize,
+    thresholds: &Thresholds,
+) -> Option<Strength> {
+    let weights = evidence.weights;
+    let line = weights.lines.get(line)?;
+    if !finding.family.is_shown_by(&weights.kind) || !concerns(finding, line) {
+        return None;
+    }
+    let leaked = line.goroutines.as_ref().map_or(0, |counts| counts.leaked);
+    let innocent = line.goroutines.as_ref().map_or(0, |counts| counts.innocent);
+    let weight = weights.weight(line);
+    if weight <= 0 {
+        None
+    } else if weights.kind.is_certain() || leaked > 0 {
+        Some(Strength::Certain)
+    } else if thresholds.level(weights, line, evidence.growth).is_some() {
+        Some(Strength::Strong)
+    } else {
+        (weight > innocent).then_some(Strength::Seen)
+    }
 }
 
 /// Whether a line, or a `go` statement that started its goroutines, is one of the finding's.

@@ -25,6 +25,7 @@ pub use goroutine::Operation;
 pub use growth::{Change, Growth, Series, SeriesLine};
 pub use join::{
     Evidence, Family, Finding, Join, Joined, Level, LineRef, Strength, Support, Thresholds, join,
+    strength,
 };
 pub use names::{FunctionName, strip_type_arguments};
 pub use profile::{

@@ -1,5 +1,7 @@
 //! Settings that an editor sends or keeps. The settings of `editors/vscode/package.json` are generated from these fields.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub struct EditorSettings {
     /// Pause after the last keystroke before findings are published, in milliseconds.
     #[schemars(extend("scope" = "resource"), range(max = 5000))]
     pub debounce: u32,
+    /// What running programs say, on the lines of the code.
+    pub evidence: EvidenceSettings,
     /// Traces the messages between the editor and the server.
     #[schemars(extend("scope" = "window"))]
     pub trace: Trace,
@@ -39,7 +43,58 @@ impl Default for EditorSettings {
             configuration: String::new(),
             suppress_actions: true,
             debounce: 75,
+            evidence: EvidenceSettings::default(),
             trace: Trace::default(),
+        }
+    }
+}
+
+/// Evidence from running programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct EvidenceSettings {
+    /// Folders with profiles and goroutine dumps, loaded at the start and again when a file in them changes. Relative to the workspace
+    /// folder.
+    #[schemars(extend("scope" = "resource"))]
+    pub folders: Vec<String>,
+    /// Whether evidence is shown above the lines that it is about (code lenses).
+    #[schemars(extend("scope" = "window"))]
+    pub lenses: bool,
+    /// Lines of a file that have code lenses, at most: the heaviest ones.
+    #[schemars(extend("scope" = "window"))]
+    pub max_lenses: u32,
+    /// Whether findings become more severe by evidence for them: as severe as the line that confirms them.
+    #[schemars(extend("scope" = "window"))]
+    pub raise_severity: bool,
+    /// Goroutines blocked on one line from which it is shown. Ten times as many are a warning.
+    #[schemars(extend("scope" = "window"))]
+    pub goroutines: u32,
+    /// Minutes that goroutines have waited for from which they are a warning, if they are more than before.
+    #[schemars(extend("scope" = "window"))]
+    pub wait_minutes: u32,
+    /// Memory in use, allocated on one line, from which it is shown, in MiB.
+    #[schemars(extend("scope" = "window"))]
+    pub memory: u32,
+    /// Things of a profile of the program's own, or threads, from which their line is shown.
+    #[schemars(extend("scope" = "window"))]
+    pub open: u32,
+    /// Where recorded files are here: beginnings of recorded paths with what stands for them.
+    #[schemars(extend("scope" = "resource"))]
+    pub path_map: BTreeMap<String, String>,
+}
+
+impl Default for EvidenceSettings {
+    fn default() -> Self {
+        Self {
+            folders: Vec::new(),
+            lenses: true,
+            max_lenses: 20,
+            raise_severity: true,
+            goroutines: 100,
+            wait_minutes: 10,
+            memory: 1,
+            open: 100,
+            path_map: BTreeMap::new(),
         }
     }
 }

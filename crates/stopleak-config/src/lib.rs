@@ -12,7 +12,7 @@ mod options;
 mod settings;
 
 pub use discovery::{Discovery, FILE_NAMES, LoadError};
-pub use editor::{EditorSettings, Run, Trace, TraceLevel};
+pub use editor::{EditorSettings, EvidenceSettings, Run, Trace, TraceLevel};
 pub use functions::{Argument, ArgumentName, FunctionOptions, ResourceOptions, Texts};
 pub use options::{BuildOptions, Config, ConfigError, Level, Overlaps};
 pub use settings::{

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use leak_evidence::{
     Anchor, GoroutineCounts, Kind, Line, Operation, Origin, StackFrame, Strength, Weights,
@@ -229,6 +230,37 @@ pub fn heading(kind: &Kind) -> String {
     }
 }
 
+/// How much of a kind there is, without saying where.
+pub fn summary(kind: &Kind, value: i64, unit: &str) -> String {
+    match kind {
+        Kind::Goroutine => plural(value, "goroutine"),
+        Kind::GoroutineLeak => format!("{} stuck for ever", plural(value, "goroutine")),
+        Kind::Goleak => format!("{} left by tests", plural(value, "goroutine")),
+        Kind::Heap => format!("{} in use", amount(value, unit)),
+        Kind::Allocs => format!("{} allocated", amount(value, unit)),
+        Kind::ThreadCreate => plural(value, "thread"),
+        Kind::Sanitizer => format!("{} of C memory lost", amount(value, unit)),
+        Kind::Open(name) => format!("{} of `{name}` open", amount(value, unit)),
+        Kind::Other(name) => format!("{} of `{name}`", amount(value, unit)),
+    }
+}
+
+/// How long ago a time in nanoseconds since 1970 was.
+pub fn age(time: i64, now: SystemTime) -> String {
+    let now = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs());
+    let then = u64::try_from(time / 1_000_000_000).unwrap_or(0);
+    let seconds = i64::try_from(now.saturating_sub(then)).unwrap_or(i64::MAX);
+    let ago = |count: i64, noun: &str| format!("{} ago", plural(count, noun));
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3600 => ago(seconds / 60, "minute"),
+        3600..172_800 => ago(seconds / 3600, "hour"),
+        _ => ago(seconds / 86_400, "day"),
+    }
+}
+
 /// The unit of what is of interest first.
 pub fn unit(weights: &Weights) -> &str {
     weights
@@ -346,7 +378,20 @@ fn calendar(seconds: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes_text, change, date, digits, elapsed, stamp};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{age, bytes_text, change, date, digits, elapsed, stamp};
+
+    #[test]
+    fn ages_are_rounded_down() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let ago = |seconds: i64| age((1_000_000 - seconds) * 1_000_000_000, now);
+        assert_eq!(ago(59), "just now");
+        assert_eq!(ago(60), "1 minute ago");
+        assert_eq!(ago(7300), "2 hours ago");
+        assert_eq!(ago(400_000), "4 days ago");
+        assert_eq!(ago(-5), "just now");
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -15,6 +15,7 @@ use tower_lsp::ls_types::{
     Location, NumberOrString, Position, Range, Uri,
 };
 
+use crate::evidence::{self, Evidence};
 use crate::peer::Peer;
 use crate::uri;
 
@@ -31,6 +32,8 @@ pub(crate) struct Subject {
     pub(crate) settings: Option<Arc<Settings>>,
     /// Whether actions that suppress findings are offered.
     pub(crate) suppress_actions: bool,
+    /// What running programs say; `None` as long as nothing is loaded.
+    pub(crate) evidence: Option<Arc<Evidence>>,
     pub(crate) peer: Arc<Peer>,
 }
 
@@ -152,10 +155,19 @@ pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
 /// The findings as the client wants them.
 pub(crate) fn diagnostics(db: &Database, subject: &Subject) -> Vec<lsp::Diagnostic> {
     findings(db, subject).map_or_else(Vec::new, |found| {
+        let mut proofs = evidence::proofs(db, subject, &found).into_iter();
         found
             .findings
             .iter()
-            .map(|finding| diagnostic(db, subject, &found.text, finding))
+            .map(|finding| {
+                let mut item = diagnostic(db, subject, &found.text, finding);
+                if let Some(proof) = proofs.next().flatten() {
+                    item.severity = Some(severity(proof.severity(finding.severity)));
+                    item.message
+                        .push_str(&format!(" (confirmed: {})", proof.title));
+                }
+                item
+            })
             .collect()
     })
 }

@@ -8,6 +8,7 @@ use leak_rules::{Diagnostic, Safety};
 use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 
 use crate::analysis::{self, Findings, Subject};
+use crate::evidence::{self, Proof};
 
 /// The hover at a position, if there is anything to say.
 pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Option<Hover> {
@@ -29,23 +30,48 @@ pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Opt
             (out, suppression.range)
         }
         None => {
-            let here: Vec<&Diagnostic> = found
+            let proofs = evidence::proofs(db, subject, &found);
+            let here: Vec<(usize, &Diagnostic)> = found
                 .findings
                 .iter()
-                .filter(|finding| finding.range.contains_inclusive(offset))
+                .enumerate()
+                .filter(|(_, finding)| finding.range.contains_inclusive(offset))
                 .collect();
+            let mut parts: Vec<String> = here
+                .iter()
+                .map(|(at, finding)| {
+                    let mut text = explain(&found, finding);
+                    text.push_str(&proved(proofs.get(*at)));
+                    text
+                })
+                .collect();
+            parts.extend(evidence::hover(db, subject, &found, position));
+            if parts.is_empty() {
+                return None;
+            }
             let range = here
                 .iter()
-                .map(|finding| finding.range)
-                .min_by_key(|range| range.len())?;
-            let parts: Vec<String> = here
-                .iter()
-                .map(|finding| explain(&found, finding))
-                .collect();
-            (parts.join("\n---\n"), range)
+                .map(|(_, finding)| finding.range)
+                .min_by_key(|range| range.len());
+            (
+                parts.join("\n---\n"),
+                range.unwrap_or(TextRange::empty(offset)),
+            )
         }
     };
     Some(answer(subject, &found, markdown, range))
+}
+
+/// What evidence says about a finding; nothing if none is loaded.
+fn proved(proof: Option<&Option<Proof>>) -> String {
+    match proof {
+        None => String::new(),
+        Some(Some(proof)) => format!("\n**Confirmed**: {}.\n", proof.title),
+        Some(None) => {
+            "\n*Suspected*: the loaded profiles do not show it. The program may just not have run this code.\n"
+                .to_owned()
+        }
+    }
 }
 
 fn answer(subject: &Subject, found: &Findings, markdown: String, range: TextRange) -> Hover {

@@ -11,6 +11,7 @@ mod actions;
 mod analysis;
 mod completion;
 mod configs;
+mod evidence;
 mod gateway;
 mod hover;
 mod model;

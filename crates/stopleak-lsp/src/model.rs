@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -20,15 +20,16 @@ use go_model::db::{BuildConfig, Database, Environment};
 use go_model::told::ToldTables;
 use go_syntax::Document;
 use serde_json::Value;
-use stopleak_config::{EditorSettings, Run, Settings};
+use stopleak_config::{EditorSettings, EvidenceSettings, Run, Settings};
 use tower_lsp::ls_types::{
-    Diagnostic, DiagnosticSeverity, MessageType, Position, Range, TextDocumentContentChangeEvent,
-    Uri,
+    Diagnostic, DiagnosticSeverity, DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher,
+    GlobPattern, MessageType, Position, Range, Registration, TextDocumentContentChangeEvent,
+    Unregistration, Uri,
 };
 
 use crate::analysis::{self, Failure, SOURCE, Subject, Text};
 use crate::configs::{self, Configs};
-
+use crate::evidence::{self, Evidence};
 use crate::outbox::{Jitter, Outbox, Publication};
 use crate::peer::Peer;
 use crate::uri;
@@ -38,6 +39,10 @@ const BATCH: usize = 512;
 
 /// A computation on a document; it gets `None` for a document that is not open.
 pub(crate) type Job = Box<dyn FnOnce(Option<(&Database, &Subject)>) + Send>;
+
+/// A computation on all evidence and the files that it is in; it gets `None` if nothing is loaded.
+pub(crate) type EvidenceJob =
+    Box<dyn FnOnce(Option<(&Database, &Evidence, &[Arc<Subject>])>) + Send>;
 
 /// What happens to the server.
 pub(crate) enum Event {
@@ -93,6 +98,24 @@ pub(crate) enum Event {
     },
     /// A description of the state.
     Describe(Box<dyn FnOnce(String) + Send>),
+    /// What is needed to read evidence.
+    EvidenceContext(Box<dyn FnOnce(evidence::Context) + Send>),
+    /// Evidence was read; the answer tells what is loaded now.
+    Evidence {
+        batch: evidence::Batch,
+        reply: Box<dyn FnOnce(Value) + Send>,
+    },
+    /// Evidence is forgotten.
+    ClearEvidence(Box<dyn FnOnce(Value) + Send>),
+    /// Evidence is shown or hidden.
+    ToggleEvidence {
+        wish: Option<bool>,
+        reply: Box<dyn FnOnce(Value) + Send>,
+    },
+    /// What is loaded.
+    DescribeEvidence(Box<dyn FnOnce(Value) + Send>),
+    /// A computation on all evidence.
+    EvidenceQuery(EvidenceJob),
     /// The workspace folders.
     ListFolders(Box<dyn FnOnce(Vec<PathBuf>) + Send>),
 }
@@ -134,6 +157,10 @@ pub(crate) struct Model {
     published_configs: BTreeMap<PathBuf, configs::Broken>,
     touches: u64,
     queries: Vec<(Arc<Path>, Job)>,
+    evidence: evidence::Store,
+    evidence_queries: Vec<EvidenceJob>,
+    /// The watchers that the client was asked for.
+    watched_folders: Vec<PathBuf>,
     sender: mpsc::Sender<Event>,
     outbox: Outbox,
     jitter: Jitter,
@@ -147,6 +174,7 @@ pub(crate) fn start(
     outbox: Outbox,
     debounce: Option<Duration>,
     jitter: Jitter,
+    has_evidence: Arc<AtomicBool>,
 ) -> std::io::Result<mpsc::Sender<Event>> {
     let (sender, receiver) = mpsc::channel();
     let events = sender.clone();
@@ -175,6 +203,9 @@ pub(crate) fn start(
                 published_configs: BTreeMap::new(),
                 touches: 0,
                 queries: Vec::new(),
+                evidence: evidence::Store::new(has_evidence),
+                evidence_queries: Vec::new(),
+                watched_folders: Vec::new(),
                 sender,
                 outbox,
                 jitter,
@@ -224,6 +255,7 @@ impl Model {
                 if let Some(settings) = settings {
                     self.default_settings = self.read_settings(settings);
                 }
+                self.look_at_evidence();
             }
             Event::Open {
                 uri,
@@ -248,6 +280,7 @@ impl Model {
                 self.folders.retain(|folder| !removed.contains(folder));
                 self.folders.extend(added);
                 self.reconfigure();
+                self.look_at_evidence();
             }
             Event::Settings(settings) => {
                 self.folder_settings.clear();
@@ -262,6 +295,10 @@ impl Model {
                 }
                 self.configs.forget();
                 self.reconfigure();
+                self.look_at_evidence();
+                if self.evidence.evidence().is_some() {
+                    self.evidence_changed();
+                }
             }
             Event::Check(generation) => {
                 if generation == self.generation.load(Ordering::SeqCst) {
@@ -283,6 +320,27 @@ impl Model {
                 }
             }
             Event::Describe(reply) => reply(self.describe()),
+            Event::EvidenceContext(reply) => reply(self.evidence_context()),
+            Event::Evidence { batch, reply } => {
+                for warning in &batch.warnings {
+                    self.outbox.log(MessageType::WARNING, warning.clone());
+                }
+                self.evidence.add(batch);
+                self.evidence_changed();
+                reply(self.evidence.summary());
+            }
+            Event::ClearEvidence(reply) => {
+                self.evidence.clear();
+                self.evidence_changed();
+                reply(self.evidence.summary());
+            }
+            Event::ToggleEvidence { wish, reply } => {
+                self.evidence.toggle(wish);
+                self.evidence_changed();
+                reply(self.evidence.summary());
+            }
+            Event::DescribeEvidence(reply) => reply(self.evidence.summary()),
+            Event::EvidenceQuery(job) => self.evidence_queries.push(job),
             Event::ListFolders(reply) => reply(self.folders.clone()),
         }
     }
@@ -478,10 +536,192 @@ impl Model {
         }
         if !self.peer.watches_files {
             self.db.rescan();
+            self.look_at_evidence();
         }
     }
 
+    // Evidence
+
+    /// The folder that stands for all: its settings are those about evidence.
+    fn main_settings(&self) -> &EvidenceSettings {
+        let settings = self
+            .folders
+            .first()
+            .and_then(|folder| self.folder_settings.get(folder));
+        &settings.unwrap_or(&self.default_settings).evidence
+    }
+
+    fn evidence_folders(&self) -> Vec<PathBuf> {
+        let below = |folder: &PathBuf| {
+            let settings = self.folder_settings.get(folder);
+            let settings = &settings.unwrap_or(&self.default_settings).evidence;
+            let folders = settings.folders.iter();
+            folders
+                .map(|name| go_model::db::normalize(&folder.join(name)))
+                .collect::<Vec<_>>()
+        };
+        self.folders.iter().flat_map(below).collect()
+    }
+
+    fn evidence_context(&self) -> evidence::Context {
+        let documents = self.documents.iter();
+        let documents = documents.filter(|(path, it)| path.is_absolute() && !it.desynced);
+        let mut folders = self.folders.clone();
+        if folders.is_empty() {
+            // A file was opened without a folder.
+            let paths = self.documents.keys().filter(|path| path.is_absolute());
+            folders.extend(
+                paths
+                    .filter_map(|path| Some(path.parent()?.to_path_buf()))
+                    .min(),
+            );
+        }
+        let path_map = self.main_settings().path_map.iter();
+        evidence::Context {
+            documents: documents
+                .map(|(path, it)| (path.to_path_buf(), Arc::from(it.document.text())))
+                .collect(),
+            path_map: path_map
+                .map(|(from, to)| {
+                    let to = folders
+                        .first()
+                        .map_or(PathBuf::from(to), |root| root.join(to));
+                    let to = go_model::db::normalize(&to);
+                    (from.clone(), stopleak_evidence::code::with_slashes(&to))
+                })
+                .collect(),
+            folders,
+            known: self.evidence.files(),
+        }
+    }
+
+    /// Reads what is new in the configured folders.
+    fn look_at_evidence(&mut self) {
+        let folders = self.evidence_folders();
+        if folders.is_empty() && self.watched_folders.is_empty() {
+            return;
+        }
+        if folders != self.watched_folders {
+            self.watch_evidence(&folders);
+        }
+        let news = self.evidence.look_at(&folders);
+        if news.removed {
+            self.evidence_changed();
+        }
+        if news.changed.is_empty() {
+            return;
+        }
+        let (context, sender) = (self.evidence_context(), self.sender.clone());
+        let outbox = self.outbox.clone();
+        self.outbox.runtime().spawn_blocking(move || {
+            for input in news.changed {
+                let request = evidence::Request {
+                    inputs: vec![input],
+                    base: false,
+                    program: false,
+                };
+                match evidence::load(&request, &context) {
+                    Ok(batch) => {
+                        let reply = Box::new(|_| {});
+                        let _ = sender.send(Event::Evidence { batch, reply });
+                    }
+                    Err(message) => outbox.log(MessageType::WARNING, message),
+                }
+            }
+        });
+    }
+
+    /// Asks the client to tell when something in the configured folders changes.
+    fn watch_evidence(&mut self, folders: &[PathBuf]) {
+        let known = std::mem::replace(&mut self.watched_folders, folders.to_vec());
+        if !self.peer.watches_files {
+            return;
+        }
+        let id = "stopleak-evidence";
+        let watchers = folders.iter().map(|folder| FileSystemWatcher {
+            glob_pattern: GlobPattern::String(format!(
+                "{}/*",
+                stopleak_evidence::code::with_slashes(folder)
+            )),
+            kind: None,
+        });
+        let options = DidChangeWatchedFilesRegistrationOptions {
+            watchers: watchers.collect(),
+        };
+        let method = "workspace/didChangeWatchedFiles".to_owned();
+        let gone = Unregistration {
+            id: id.to_owned(),
+            method: method.clone(),
+        };
+        let registration = Registration {
+            id: id.to_owned(),
+            method,
+            register_options: serde_json::to_value(options).ok(),
+        };
+        let wanted = !folders.is_empty();
+        self.outbox
+            .request("client/registerCapability", |client| async move {
+                if !known.is_empty() {
+                    client.unregister_capability(vec![gone]).await?;
+                }
+                if wanted {
+                    client.register_capability(vec![registration]).await?;
+                }
+                Ok(())
+            });
+    }
+
+    /// There is other evidence, or it is shown in another way.
+    fn evidence_changed(&mut self) {
+        let settings = self.main_settings().clone();
+        let root = self.folders.first().cloned().unwrap_or_default();
+        self.evidence.build(&settings, &root);
+        self.refresh = true;
+        self.request_check(false);
+        if self.peer.refreshes_lenses {
+            self.outbox
+                .request("workspace/codeLens/refresh", |client| async move {
+                    client.code_lens_refresh().await
+                });
+        }
+        if self.peer.follows_evidence {
+            self.outbox.evidence_changed();
+        }
+    }
+
+    /// A file with evidence, as the analysis sees it.
+    fn subject_of_file(&mut self, path: &str) -> Option<Arc<Subject>> {
+        let path: Arc<Path> = Arc::from(Path::new(path));
+        if self.documents.contains_key(&path) {
+            return self.subject(&path).map(Arc::new);
+        }
+        let root = self.folder_of(&path).cloned();
+        let editor = self.editor(&path).clone();
+        let silent = self.is_foreign(&path) || !editor.enable;
+        let settings = (!silent).then(|| self.configs.settings(&path, root.as_deref(), &editor));
+        Some(Arc::new(Subject {
+            uri: uri::of_path(&path)?,
+            path,
+            version: 0,
+            settings,
+            suppress_actions: false,
+            evidence: self.evidence.evidence().cloned(),
+            peer: Arc::clone(&self.peer),
+        }))
+    }
+
     fn watched(&mut self, paths: &[PathBuf]) {
+        let folders = std::mem::take(&mut self.watched_folders);
+        let is_evidence = |path: &Path| {
+            folders
+                .iter()
+                .any(|folder| path.parent() == Some(folder.as_path()))
+        };
+        let (profiles, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| is_evidence(path));
+        self.watched_folders = folders;
+        if !profiles.is_empty() {
+            self.look_at_evidence();
+        }
         for path in paths {
             if self.configs.is_config(path) {
                 self.configs.forget();
@@ -550,6 +790,7 @@ impl Model {
             version,
             settings,
             suppress_actions: editor.suppress_actions,
+            evidence: self.evidence.evidence().cloned(),
             peer: Arc::clone(&self.peer),
         })
     }
@@ -577,7 +818,9 @@ impl Model {
     /// Brings the database up to date and starts what has to be computed.
     fn settle(&mut self) {
         let queries = std::mem::take(&mut self.queries);
-        if queries.is_empty() && !self.check_at_once && !self.refresh {
+        let evidence_queries = std::mem::take(&mut self.evidence_queries);
+        let idle = queries.is_empty() && evidence_queries.is_empty();
+        if idle && !self.check_at_once && !self.refresh {
             return;
         }
         self.write_documents();
@@ -594,6 +837,9 @@ impl Model {
                 }
             });
         }
+        for job in evidence_queries {
+            self.query_evidence(job);
+        }
         if std::mem::take(&mut self.check_at_once) {
             self.check();
         }
@@ -603,6 +849,23 @@ impl Model {
                     client.workspace_diagnostic_refresh().await
                 });
         }
+    }
+
+    fn query_evidence(&mut self, job: EvidenceJob) {
+        let files = self.evidence.files();
+        let subjects: Vec<_> = files
+            .iter()
+            .filter(|path| path.ends_with(".go"))
+            .filter_map(|path| self.subject_of_file(path))
+            .collect();
+        let evidence = self.evidence.evidence().cloned();
+        let db = self.db.clone();
+        self.outbox
+            .runtime()
+            .spawn_blocking(move || match &evidence {
+                Some(evidence) => job(Some((&db, evidence, &subjects))),
+                None => job(None),
+            });
     }
 
     fn write_documents(&mut self) {
@@ -811,6 +1074,10 @@ impl Model {
         );
         for folder in &self.folders {
             let _ = writeln!(out, "folder: {}", folder.display());
+        }
+        for group in self.evidence.evidence().iter().flat_map(|all| &all.groups) {
+            let kind = group.weights.kind.name();
+            let _ = writeln!(out, "evidence: {kind} of {}", group.source);
         }
         let _ = writeln!(out, "settings: {:?}", self.default_settings);
         for (folder, settings) in &self.folder_settings {

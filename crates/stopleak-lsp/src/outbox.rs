@@ -107,6 +107,14 @@ impl Outbox {
         });
     }
 
+    /// Tells that there is other evidence, to clients that know this message.
+    pub(crate) fn evidence_changed(&self) {
+        let client = self.client.clone();
+        self.runtime.spawn(async move {
+            client.send_notification::<EvidenceChanged>(json!({})).await;
+        });
+    }
+
     /// The runtime that the server lives on.
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.runtime
@@ -119,6 +127,14 @@ enum PublishDiagnostics {}
 impl Notification for PublishDiagnostics {
     type Params = Value;
     const METHOD: &'static str = "textDocument/publishDiagnostics";
+}
+
+/// What is shown of running programs is not what it was.
+enum EvidenceChanged {}
+
+impl Notification for EvidenceChanged {
+    type Params = Value;
+    const METHOD: &'static str = crate::evidence::CHANGED;
 }
 
 async fn send(

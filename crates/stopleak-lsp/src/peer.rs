@@ -39,6 +39,10 @@ pub(crate) struct Peer {
     pub(crate) show_document: bool,
     /// Hovers may be Markdown.
     pub(crate) markdown: bool,
+    /// The client can be told to ask for code lenses again.
+    pub(crate) refreshes_lenses: bool,
+    /// The client wants to be told when there is other evidence.
+    pub(crate) follows_evidence: bool,
 }
 
 impl Peer {
@@ -48,6 +52,7 @@ impl Peer {
             text_document,
             general,
             window,
+            experimental,
             ..
         } = params.capabilities.clone();
         let workspace = workspace.unwrap_or_default();
@@ -79,6 +84,12 @@ impl Peer {
                     .as_ref()
                     .and_then(|general| general.position_encodings.as_deref()),
             ),
+            refreshes_lenses: workspace
+                .code_lens
+                .and_then(|lens| lens.refresh_support)
+                .unwrap_or_default(),
+            follows_evidence: experimental
+                .is_some_and(|all| all["stopleakEvidence"] == serde_json::Value::Bool(true)),
             pull,
             related: diagnostics.related,
             unnecessary: diagnostics.unnecessary,

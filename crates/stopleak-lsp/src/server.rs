@@ -1,6 +1,7 @@
 //! The handlers. Each hands what it is told to the owner of the state before its first await, which keeps the order.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -9,19 +10,20 @@ use tokio::sync::oneshot;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOptions, CodeActionOrCommand, CodeActionParams,
-    CodeActionProviderCapability, CodeActionResponse, CompletionOptions, CompletionParams,
-    CompletionResponse, ConfigurationItem, DiagnosticOptions, DiagnosticServerCapabilities,
-    DidChangeConfigurationParams, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
-    DidChangeWatchedFilesRegistrationOptions, DidChangeWorkspaceFoldersParams,
-    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams,
-    DocumentDiagnosticParams, DocumentDiagnosticReport, DocumentDiagnosticReportResult,
-    ExecuteCommandOptions, ExecuteCommandParams, FileSystemWatcher, FullDocumentDiagnosticReport,
-    GlobPattern, Hover, HoverParams, HoverProviderCapability, InitializeParams, InitializeResult,
-    InitializedParams, LSPAny, OneOf, Registration, RelatedFullDocumentDiagnosticReport,
-    RelatedUnchangedDocumentDiagnosticReport, SaveOptions, ServerCapabilities, ServerInfo,
-    ShowDocumentParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, UnchangedDocumentDiagnosticReport, Uri,
-    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+    CodeActionProviderCapability, CodeActionResponse, CodeLens, CodeLensOptions, CodeLensParams,
+    CompletionOptions, CompletionParams, CompletionResponse, ConfigurationItem, DiagnosticOptions,
+    DiagnosticServerCapabilities, DidChangeConfigurationParams, DidChangeTextDocumentParams,
+    DidChangeWatchedFilesParams, DidChangeWatchedFilesRegistrationOptions,
+    DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    DidSaveTextDocumentParams, DocumentDiagnosticParams, DocumentDiagnosticReport,
+    DocumentDiagnosticReportResult, ExecuteCommandOptions, ExecuteCommandParams, FileSystemWatcher,
+    FullDocumentDiagnosticReport, GlobPattern, Hover, HoverParams, HoverProviderCapability,
+    InitializeParams, InitializeResult, InitializedParams, LSPAny, OneOf, Registration,
+    RelatedFullDocumentDiagnosticReport, RelatedUnchangedDocumentDiagnosticReport, SaveOptions,
+    ServerCapabilities, ServerInfo, ShowDocumentParams, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    UnchangedDocumentDiagnosticReport, Uri, WorkspaceFoldersServerCapabilities,
+    WorkspaceServerCapabilities,
 };
 use tower_lsp::{Client, LanguageServer};
 
@@ -33,10 +35,12 @@ use crate::gateway::Life;
 use crate::model::{self, Event};
 use crate::outbox::{Jitter, Outbox, Versions};
 use crate::peer::{self, Peer};
-use crate::{completion, hover, uri};
+use crate::{completion, evidence, hover, uri};
 
 /// `ContentModified` of the protocol.
 const CONTENT_MODIFIED: ErrorCode = ErrorCode::ServerError(-32801);
+/// `RequestFailed` of the protocol.
+const REQUEST_FAILED: i64 = -32803;
 
 /// The language server.
 pub(crate) struct Server {
@@ -46,6 +50,10 @@ pub(crate) struct Server {
     life: Arc<Life>,
     peer: OnceLock<Arc<Peer>>,
     jitter: Jitter,
+    /// Whether any evidence is loaded: without it nothing is asked about it.
+    has_evidence: Arc<AtomicBool>,
+    /// Evidence is being read, one thing at a time.
+    reading: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -57,7 +65,8 @@ impl Server {
     ) -> std::io::Result<Self> {
         let versions = Arc::new(Versions::default());
         let outbox = Outbox::start(client, Arc::clone(&versions), Arc::clone(&life), jitter);
-        let events = model::start(outbox.clone(), debounce, jitter)?;
+        let has_evidence = Arc::new(AtomicBool::new(false));
+        let events = model::start(outbox.clone(), debounce, jitter, Arc::clone(&has_evidence))?;
         Ok(Self {
             events: Mutex::new(events),
             outbox,
@@ -65,6 +74,8 @@ impl Server {
             life,
             peer: OnceLock::new(),
             jitter,
+            has_evidence,
+            reading: Arc::default(),
         })
     }
 
@@ -204,6 +215,78 @@ impl Server {
         })
     }
 
+    /// Reads evidence, and tells what is loaded then.
+    async fn load_evidence(&self, command: &str, arguments: &[Value]) -> Result<Option<LSPAny>> {
+        let inputs = evidence::inputs(arguments);
+        let program = match command {
+            evidence::LOAD_COMMAND => false,
+            evidence::FETCH_COMMAND => true,
+            _ => inputs.iter().any(|input| input.contains("://")),
+        };
+        if inputs.is_empty() {
+            return Err(Error::invalid_params(if program {
+                "the address of a program is missing"
+            } else {
+                "the path of a profile is missing"
+            }));
+        }
+        if let Some(other) = inputs.iter().find(|it| it.contains("://") != program) {
+            return Err(Error::invalid_params(if program {
+                format!("`{other}` should begin with http://")
+            } else {
+                format!(
+                    "`{other}` is an address: `{}` is for them",
+                    evidence::FETCH_COMMAND
+                )
+            }));
+        }
+        if self.reading.swap(true, Ordering::SeqCst) {
+            return Err(Error::invalid_params("other evidence is being read"));
+        }
+        let _done = Done(Arc::clone(&self.reading));
+        let context = self.ask(Event::EvidenceContext).await?;
+        let request = evidence::Request {
+            inputs,
+            base: command == evidence::COMPARE_COMMAND,
+            program,
+        };
+        let batch = tokio::task::spawn_blocking(move || evidence::load(&request, &context))
+            .await
+            .map_err(|_| Error::internal_error())?
+            .map_err(|message| Error {
+                code: ErrorCode::ServerError(REQUEST_FAILED),
+                message: message.into(),
+                data: None,
+            })?;
+        let summary = self.ask(|reply| Event::Evidence { batch, reply }).await?;
+        Ok(Some(summary))
+    }
+
+    /// The lines with evidence, and what is loaded.
+    async fn list_evidence(&self) -> Result<Option<LSPAny>> {
+        let mut summary: Value = self.ask(Event::DescribeEvidence).await?;
+        summary["items"] = loop {
+            let (sender, receiver) = oneshot::channel();
+            self.tell(Event::EvidenceQuery(Box::new(move |all| {
+                let result = match all {
+                    Some((db, evidence, subjects)) => {
+                        analysis::guard(Path::new("evidence"), || {
+                            evidence::list(db, evidence, subjects)
+                        })
+                    }
+                    None => Ok(Vec::new()),
+                };
+                let _ = sender.send(result);
+            })));
+            match receiver.await {
+                Ok(Ok(items)) => break Value::Array(items),
+                Ok(Err(Failure::Cancelled)) => {}
+                Ok(Err(Failure::Panicked)) | Err(_) => return Err(Error::internal_error()),
+            }
+        };
+        Ok(Some(summary))
+    }
+
     async fn fix_all(&self, argument: Option<&Value>) -> Result<()> {
         let uri = argument
             .and_then(|argument| {
@@ -248,6 +331,15 @@ impl Server {
                     .await
             });
         Ok(())
+    }
+}
+
+/// What was begun is over when this goes, also when the request is cancelled.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
@@ -485,6 +577,14 @@ impl LanguageServer for Server {
         Ok(hover.flatten())
     }
 
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        if !self.has_evidence.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let path = document_path(params.text_document.uri.as_str());
+        self.compute(&path, evidence::lenses).await
+    }
+
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
         let place = params.text_document_position;
         let path = document_path(place.text_document.uri.as_str());
@@ -507,6 +607,16 @@ impl LanguageServer for Server {
                 let text: String = self.ask(Event::Describe).await?;
                 Ok(Some(Value::String(text)))
             }
+            command @ (evidence::LOAD_COMMAND
+            | evidence::FETCH_COMMAND
+            | evidence::COMPARE_COMMAND) => self.load_evidence(command, &params.arguments).await,
+            evidence::CLEAR_COMMAND => self.ask(Event::ClearEvidence).await.map(Some),
+            evidence::TOGGLE_COMMAND => {
+                let wish = params.arguments.first().and_then(Value::as_bool);
+                let toggle = |reply| Event::ToggleEvidence { wish, reply };
+                self.ask(toggle).await.map(Some)
+            }
+            evidence::LIST_COMMAND => self.list_evidence().await,
             other => Err(Error::invalid_params(format!("unknown command `{other}`"))),
         }
     }
@@ -565,12 +675,21 @@ fn capabilities(peer: &Peer) -> ServerCapabilities {
             trigger_characters: Some(completion::TRIGGERS.map(str::to_owned).to_vec()),
             ..CompletionOptions::default()
         }),
+        code_lens_provider: Some(CodeLensOptions {
+            resolve_provider: Some(false),
+        }),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: [
                 actions::FIX_ALL_COMMAND,
                 actions::OPEN_RULE_COMMAND,
                 actions::DEBUG_COMMAND,
+                evidence::LOAD_COMMAND,
+                evidence::FETCH_COMMAND,
+                evidence::COMPARE_COMMAND,
+                evidence::CLEAR_COMMAND,
+                evidence::TOGGLE_COMMAND,
+                evidence::LIST_COMMAND,
             ]
             .map(str::to_owned)
             .to_vec(),

@@ -6,5 +6,6 @@ mod actions;
 mod client;
 mod configuration;
 mod diagnostics;
+mod evidence;
 mod life;
 mod stress;
