@@ -60,7 +60,7 @@ pub(crate) fn check(
 }
 
 /// The declaration's own body and its function literals.
-fn functions(tree: &DeclTree) -> impl Iterator<Item = Option<ExprId>> + '_ {
+pub(crate) fn functions(tree: &DeclTree) -> impl Iterator<Item = Option<ExprId>> + '_ {
     let literals = tree
         .exprs
         .iter()

@@ -308,6 +308,16 @@ pub enum Pattern {
         /// The `Add(1)` in front of the `go` statement, and that statement, where `WaitGroup.Go` can take the place of both.
         go: Option<(StmtId, StmtId)>,
     },
+    /// `ctx = context.With…(ctx, …)` in a loop.
+    GrowingContext {
+        /// The loop.
+        looping: StmtId,
+    },
+    /// [`FixSite::releases`] start goroutines of a limited group in a function that the group runs: [`FixSite::literal`].
+    NestedGroup {
+        /// Its last statement, which returns nil.
+        last: StmtId,
+    },
     /// A lock is given back in the wrong way. The call is the one that gives it back.
     WrongUnlock {
         /// What it has to be: `Unlock` or `RUnlock`.

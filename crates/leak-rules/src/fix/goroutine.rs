@@ -61,6 +61,8 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
             done.and_then(|done| self_counted_go(cx, go, done)),
         ],
         Pattern::WrongUnlock { verb } => vec![other_unlock(cx, verb)],
+        Pattern::GrowingContext { looping } => vec![own_context(cx, looping)],
+        Pattern::NestedGroup { last } => vec![second_group(cx, last)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
         // Made elsewhere.
@@ -477,6 +479,107 @@ fn self_counted_go(cx: &Cx<'_>, go: StmtId, done: StmtId) -> Option<Fix> {
     builder.fix(
         format!("start it with `{group}.Go`, which counts it first"),
         Safety::Safe,
+    )
+}
+
+/// Each round of the loop gets a context of its own.
+fn own_context(cx: &Cx<'_>, looping: StmtId) -> Option<Fix> {
+    let stmt = cx.site.acquire.stmt?;
+    let StmtKind::Assign { lhs, .. } = &cx.tree()[stmt].kind else {
+        return None;
+    };
+    let (owner, _) = cx.nest.parent(stmt)?;
+    if owner != Owner::Body(looping) || cx.has_goto() {
+        return None;
+    }
+    let (body, here) = (cx.tree()[looping].range, cx.tree()[stmt].range);
+    for target in lhs {
+        if cx.tree().ident(*target).is_some_and(|i| i.name.is_blank()) {
+            continue;
+        }
+        // The new variable has to be used, the old one too, and nobody may look for the value in the old one.
+        let local = cx.local_of(*target)?;
+        let l = &cx.facts().locals[local];
+        let places: Vec<_> = (cx.facts().refs.iter())
+            .filter(|(_, res)| **res == Res::Local(local))
+            .map(|(e, _)| cx.tree()[e].range)
+            .collect();
+        let inside = |r: &go_syntax::TextRange| body.contains_range(*r);
+        let behind = |r: &go_syntax::TextRange| inside(r) && r.start() >= here.end();
+        let other = places
+            .iter()
+            .any(|r| inside(r) && r.end() <= here.start() || r.start() >= body.end());
+        let kept = places
+            .iter()
+            .any(|r| r.end() <= body.start() && *r != l.ident.range)
+            || here.contains_range(l.ident.range)
+            || l.kind != go_model::facts::LocalKind::Var
+            || places
+                .iter()
+                .any(|r| here.contains_range(*r) && *r != cx.tree()[*target].range);
+        let assigned = (cx.tree().stmts.iter()).any(|(id, s)| match &s.kind {
+            StmtKind::Assign { lhs, .. } => {
+                id != stmt && inside(&s.range) && lhs.iter().any(|e| cx.local_of(*e) == Some(local))
+            }
+            _ => false,
+        });
+        if other || !kept || assigned || !places.iter().any(behind) {
+            return None;
+        }
+    }
+    let (first, last) = (lhs.first()?, lhs.last()?);
+    let end = cx.abs(cx.tree()[*last].range).end;
+    let text = cx.ctx.text.get(end..cx.stmt_range(stmt).end)?;
+    let equals = end + text.find('=')?;
+    let names = cx.src(go_syntax::TextRange::new(
+        cx.tree()[*first].range.start(),
+        cx.tree()[*last].range.end(),
+    ));
+    let mut builder = cx.builder();
+    builder.replace(equals..equals + 1, ":=");
+    builder.fix(
+        format!("declare `{names}` anew in each round"),
+        Safety::Unsafe,
+    )
+}
+
+/// The inner goroutines get a group of their own, for which the function around them waits.
+fn second_group(cx: &Cx<'_>, last: StmtId) -> Option<Fix> {
+    let ExprKind::FuncLit(lit) = &cx.tree()[cx.site.literal?].kind else {
+        return None;
+    };
+    let StmtKind::Return(values) = &cx.tree()[last].kind else {
+        return None;
+    };
+    let mut builder = cx.builder();
+    let ty = cx.qualified(
+        &mut builder,
+        "golang.org/x/sync/errgroup",
+        "errgroup",
+        "Group",
+    )?;
+    let name = cx.fresh("inner");
+    let brace = cx.abs(lit.body.range).start;
+    builder.insert_at_block_start(brace, brace, &format!("var {name} {ty}"))?;
+    for &start in &cx.site.releases {
+        let StmtKind::Expr(call) = cx.tree()[start].kind else {
+            return None;
+        };
+        let ExprKind::Call { func, .. } = &cx.tree()[cx.tree().unparen(call)].kind else {
+            return None;
+        };
+        let ExprKind::Selector { base, .. } = &cx.tree()[cx.tree().unparen(*func)].kind else {
+            return None;
+        };
+        builder.replace(cx.abs(cx.tree()[*base].range), name.clone());
+    }
+    builder.replace(
+        cx.abs(cx.tree()[*values.first()?].range),
+        format!("{name}.Wait()"),
+    );
+    builder.fix(
+        "start them in a second group, without a limit, and wait for it",
+        Safety::Unsafe,
     )
 }
 

@@ -10,15 +10,19 @@ use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
 
 pub mod abandoned_send;
+pub mod blocked_under_lock;
 pub mod defer_before_error_check;
 pub mod defer_in_loop;
+pub mod double_lock;
 pub mod double_send;
 pub mod dropped_cancel;
 pub mod fan_out_send;
 pub mod goroutine_without_exit;
+pub mod growing_context;
 pub mod missing_timeout;
 pub mod missing_unlock;
 pub mod missing_wait_group_done;
+pub mod nested_limited_group;
 pub mod orphan_receive;
 pub mod partially_built_owner;
 pub mod per_call_client;
@@ -42,6 +46,7 @@ pub mod unfreed_c_memory;
 pub mod unreachable_defer;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
+pub mod unsignaled_cond;
 pub mod unstopped_after_func;
 pub mod unstopped_iterator;
 pub mod unstopped_signal_notify;
@@ -133,15 +138,19 @@ pub(crate) struct Declared {
 
 static DECLARED: &[&Declared] = &[
     &abandoned_send::RULE,
+    &blocked_under_lock::RULE,
     &defer_before_error_check::RULE,
     &defer_in_loop::RULE,
+    &double_lock::RULE,
     &double_send::RULE,
     &dropped_cancel::RULE,
     &fan_out_send::RULE,
     &goroutine_without_exit::RULE,
+    &growing_context::RULE,
     &missing_timeout::RULE,
     &missing_unlock::RULE,
     &missing_wait_group_done::RULE,
+    &nested_limited_group::RULE,
     &orphan_receive::RULE,
     &partially_built_owner::RULE,
     &per_call_client::RULE,
@@ -165,6 +174,7 @@ static DECLARED: &[&Declared] = &[
     &unreachable_defer::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,
+    &unsignaled_cond::RULE,
     &unstopped_after_func::RULE,
     &unstopped_iterator::RULE,
     &unstopped_signal_notify::RULE,

@@ -23,13 +23,13 @@ const MAX_CALLS: u32 = 3;
 
 /// Where a lock is: a variable, or a field reached from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
-    root: Root,
-    path: Vec<Name>,
+pub(super) struct Key {
+    pub(super) root: Root,
+    pub(super) path: Vec<Name>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
+pub(super) enum Root {
     Local(LocalId),
     Package(ItemRef),
 }
@@ -292,7 +292,7 @@ fn operations(d: &Declaration<'_>) -> Vec<LockOp> {
 }
 
 /// Whether a method locks, does so for readers, and only tries to.
-fn shape(name: &str) -> Option<(bool, bool, bool)> {
+pub(super) fn shape(name: &str) -> Option<(bool, bool, bool)> {
     Some(match name {
         "Lock" => (true, false, false),
         "RLock" => (true, true, false),
@@ -304,7 +304,7 @@ fn shape(name: &str) -> Option<(bool, bool, bool)> {
     })
 }
 
-fn key(d: &Declaration<'_>, expr: ExprId) -> Option<Key> {
+pub(super) fn key(d: &Declaration<'_>, expr: ExprId) -> Option<Key> {
     let mut path = Vec::new();
     let mut at = d.tree.unparen(expr);
     loop {
@@ -456,7 +456,7 @@ fn missing(
     Some(found)
 }
 
-fn receiver(tree: &DeclTree, call: ExprId) -> Option<ExprId> {
+pub(super) fn receiver(tree: &DeclTree, call: ExprId) -> Option<ExprId> {
     let ExprKind::Call { func, .. } = &tree[call].kind else {
         return None;
     };
@@ -653,7 +653,7 @@ impl Held<'_, '_, '_> {
 }
 
 /// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
-fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bool {
+pub(super) fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bool {
     let ExprKind::Call { func, args, .. } = &d.tree[call].kind else {
         return false;
     };

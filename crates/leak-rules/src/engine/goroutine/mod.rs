@@ -9,10 +9,16 @@
 
 use crate::engine::dispatch::{Need, Syntax};
 
+pub(crate) mod blocked;
 pub(crate) mod channel;
+pub(crate) mod cond;
+pub(crate) mod context;
 pub(crate) mod endless;
+pub(crate) mod group;
+pub(crate) mod held;
 pub(crate) mod lock;
 pub(crate) mod paths;
+pub(crate) mod relock;
 pub(crate) mod uses;
 pub(crate) mod waitgroup;
 pub(crate) mod worker;
