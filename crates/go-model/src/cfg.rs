@@ -68,6 +68,8 @@ pub struct Loop {
     pub stmt: StmtId,
     /// The block every further iteration goes through: where the condition (or the range) is asked again.
     pub header: BlockId,
+    /// The block of the post statement of a `for`, through which each further iteration comes.
+    pub post: Option<BlockId>,
     /// The loop around it.
     pub parent: Option<StmtId>,
 }
@@ -82,6 +84,8 @@ pub struct BasicBlock {
     /// The innermost loop statement (`for`, `range`, or a label jumped back to) that the block belongs to by its place in the
     /// source: the part of a loop body that always leaves the loop belongs to it too, which [`Cfg::comes_round`] tells apart.
     pub in_loop: Option<StmtId>,
+    /// The `break`, `continue` or `goto` that ends it.
+    pub left_by: Option<StmtId>,
 }
 
 /// A step in a basic block.

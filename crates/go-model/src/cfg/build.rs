@@ -68,6 +68,7 @@ fn empty(in_loop: Option<StmtId>) -> BasicBlock {
         nodes: Vec::new(),
         terminator: Terminator::Stuck,
         in_loop,
+        left_by: None,
     }
 }
 
@@ -236,7 +237,12 @@ impl Builder<'_> {
                     self.end(Terminator::Return(Some(id)));
                 }
             }
-            StmtKind::Branch { kind, label } => self.branch(*kind, *label),
+            StmtKind::Branch { kind, label } => {
+                if let Some(block) = self.current {
+                    self.blocks[block].left_by = Some(id);
+                }
+                self.branch(*kind, *label);
+            }
             StmtKind::Block(block) => self.stmts(&block.stmts),
             StmtKind::If { .. } => self.if_chain(id),
             StmtKind::Switch { init, tag, cases } => self.switch(label, *init, *tag, cases),
@@ -705,6 +711,7 @@ impl Builder<'_> {
         self.loops.push(Loop {
             stmt: id,
             header,
+            post: None,
             parent: outer,
         });
         self.here();
@@ -754,7 +761,10 @@ impl Builder<'_> {
             let mut again = self.scopes[scope].continue_to.unwrap_or(again);
             self.jump_exit(&mut again);
             self.current = again.block;
-            if self.current.is_some() {
+            if let Some(block) = again.block {
+                if let Some(own) = self.loops.iter_mut().find(|l| l.stmt == id) {
+                    own.post = Some(block);
+                }
                 self.stmt(post);
             }
         }
@@ -890,6 +900,7 @@ fn mark_goto_loops(cfg: &mut Cfg, targets: &[GotoTarget]) {
         cfg.loops.push(Loop {
             stmt,
             header,
+            post: None,
             parent,
         });
     }

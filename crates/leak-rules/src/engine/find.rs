@@ -272,6 +272,9 @@ fn obligation(
     if cancelled_before(f, call, block, node) {
         return None;
     }
+    if is_widened_accept(f, call) {
+        return None;
+    }
     let mut parent = None;
     let mut parent_ends: &[&str] = &[];
     match acquirer.extra {
@@ -326,7 +329,9 @@ fn obligation(
             }
         }
         Extra::Receiver if !is_own_command(f, call) => return None,
-        Extra::Request if is_head(f, call) => return None,
+        Extra::Request if is_head(f, call) || is_request_cancelled(f, call, block, node) => {
+            return None;
+        }
         Extra::Argument if !is_own_secret(f, call, acquirer.result) => return None,
         Extra::Endless if !is_endless(f, first_arg(f, call)?) || closes_connection(f, call) => {
             return None;
@@ -638,6 +643,97 @@ fn cancelled_before(f: &Function<'_>, call: ExprId, block: BlockId, node: usize)
                     (b == block && n < node) || (b != block && f.dominators().dominates(b, block))
                 })
     })
+}
+
+/// Whether a `Do` sends a request whose context is cancelled by a `defer` that stands already: that ends the connection, or gives its
+/// stream back, also under a body that nobody closed.
+fn is_request_cancelled(f: &Function<'_>, call: ExprId, block: BlockId, node: usize) -> bool {
+    if f.cfg[block].in_loop.is_some() {
+        return false;
+    }
+    let cancelled = |context: ExprId| {
+        cancel_of(f, context).is_some_and(|cancel| {
+            let place = Place {
+                local: cancel,
+                path: Vec::new(),
+            };
+            ended_by_defer(f, &place, &[], block, node)
+        })
+    };
+    let context = |value: ExprId| {
+        let value = f.tree.unparen(value);
+        let target = f.target(value)?;
+        let takes = target.is_func("net/http", "NewRequestWithContext")
+            || target.is_method("net/http", "Request", "WithContext")
+            || target.is_method("net/http", "Request", "Clone");
+        takes.then(|| first_arg(f, value))?
+    };
+    let Some(request) = first_arg(f, call).map(|r| f.tree.unparen(r)) else {
+        return false;
+    };
+    let Some(Res::Local(local)) = f.facts.refs.get(request) else {
+        return context(request).is_some_and(cancelled);
+    };
+    if let Some((value, 0)) = f.d.only_value(*local) {
+        return context(value).is_some_and(cancelled);
+    }
+    // `req = req.WithContext(ctx)` on the way, and no other value behind it.
+    let start = f.tree[call].range.start();
+    let last = (f.tree.stmts.iter())
+        .filter(|(_, stmt)| stmt.range.end() <= start)
+        .filter_map(|(id, stmt)| match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } => lhs
+                .iter()
+                .any(|l| f.facts.refs.get(f.tree.unparen(*l)) == Some(&Res::Local(*local)))
+                .then(|| (id, rhs.first().copied())),
+            _ => None,
+        })
+        .max_by_key(|(id, _)| f.tree[*id].range.start());
+    let Some((stmt, Some(value))) = last else {
+        return false;
+    };
+    let surely = f.cfg.position_of(stmt).is_some_and(|(b, n)| {
+        (b == block && n < node) || (b != block && f.dominators().dominates(b, block))
+    });
+    surely && context(value).is_some_and(cancelled)
+}
+
+/// Whether the error of a call is surely nil: what writes to memory does not fail.
+pub(crate) fn never_fails(f: &Function<'_>, call: ExprId) -> bool {
+    const PLAIN: &[(&str, &str)] = &[("bytes", "Buffer"), ("strings", "Builder")];
+    const WRITES: &[&str] = &["Write", "WriteByte", "WriteRune", "WriteString"];
+    const PARTS: &[&str] = &[
+        "Close",
+        "CreateFormField",
+        "CreateFormFile",
+        "CreatePart",
+        "WriteField",
+    ];
+    let call = f.tree.unparen(call);
+    let Some(target) = f.target(call) else {
+        return false;
+    };
+    let Some(ty) = target.ty else {
+        return false;
+    };
+    if PLAIN.iter().any(|(p, t)| target.package == *p && ty == *t) {
+        return WRITES.contains(&target.name.as_str());
+    }
+    target.package == "mime/multipart"
+        && ty == "Writer"
+        && PARTS.contains(&target.name.as_str())
+        && receiver(f, call).is_some_and(|writer| is_in_memory(f, writer, 0))
+}
+
+/// Whether a connection comes from the `Accept` of an interface that takes it over from `net.Listener`: what implements it may give out
+/// what it holds itself.
+fn is_widened_accept(f: &Function<'_>, call: ExprId) -> bool {
+    let from_listener =
+        (f.target(call)).is_some_and(|target| target.is_method("net", "Listener", "Accept"));
+    from_listener
+        && receiver(f, call)
+            .and_then(|listener| f.facts.types.get(listener))
+            .is_some_and(|ty| !ty.is_named("net", "Listener") && f.is_interface(ty))
 }
 
 /// Whether a `Do` sends a request made here with the method HEAD and left as it was, by a zero client made here. The body is then
@@ -1118,7 +1214,8 @@ fn site(
         }
     });
     let outside = a.extra == Extra::Receiver;
-    let insert = stmt.and_then(|s| insert_point(f, s, shape, a.kind, error.as_ref(), outside));
+    let insert =
+        stmt.and_then(|s| insert_point(f, s, shape, a.kind, error.as_ref(), outside, &out.leaks));
     let releases: FxHashSet<StmtId> = out
         .releases
         .iter()
@@ -1315,6 +1412,7 @@ fn insert_point(
     kind: &Kind,
     error: Option<&ErrorVar>,
     outside: bool,
+    leaks: &[Leak],
 ) -> Option<InsertPoint> {
     let outline = &f.d.outline;
     let in_list = outline.list_of(stmt).is_some() && outline.init_of(stmt).is_none();
@@ -1336,7 +1434,10 @@ fn insert_point(
     };
     let check = error.check?;
     let StmtKind::If {
-        cond, then, els, ..
+        init: first,
+        cond,
+        then,
+        els,
     } = &f.tree[check].kind
     else {
         // An assertion.
@@ -1355,7 +1456,15 @@ fn insert_point(
         Some(StmtKind::Block(block)) if init || !leaves(&then.stmts) => {
             Some(InsertPoint::BlockStart(block.range))
         }
-        Some(_) if !init && leaves(&then.stmts) => Some(InsertPoint::After(check)),
+        Some(other) if !init && leaves(&then.stmts) => {
+            let range = f.tree[(*els)?].range;
+            let lost = |leak: &Leak| range.contains_range(leak.range);
+            match other {
+                _ if !leaks.iter().any(lost) => Some(InsertPoint::After(check)),
+                StmtKind::Block(block) => Some(InsertPoint::BlockStart(block.range)),
+                _ => first.is_none().then_some(InsertPoint::ElseIf(check)),
+            }
+        }
         _ => None,
     }
 }
@@ -1699,6 +1808,43 @@ fn is_endless(f: &Function<'_>, context: ExprId) -> bool {
             Some(parent) if adds => at = f.tree.unparen(parent),
             _ => return is_background(f, at),
         }
+    }
+    false
+}
+
+/// Whether an expression is the context of a request that this function serves, also with values: it is cancelled when that ends.
+pub(crate) fn is_of_request(f: &Function<'_>, context: ExprId) -> bool {
+    let mut context = f.tree.unparen(context);
+    // Values are few.
+    for _ in 0..16 {
+        if let Some(Res::Local(local)) = f.facts.refs.get(context) {
+            match f.d.only_value(*local) {
+                Some((value, 0)) => context = f.tree.unparen(value),
+                _ => return false,
+            }
+            continue;
+        }
+        let Some(target) = f.target(context) else {
+            return false;
+        };
+        if target.is_func("context", "WithValue") {
+            match first_arg(f, context) {
+                Some(parent) => context = f.tree.unparen(parent),
+                None => return false,
+            }
+            continue;
+        }
+        let served = |package: &str, name: &str| {
+            (f.facts.locals.iter()).any(|(_, l)| {
+                l.kind == LocalKind::Param
+                    && l.ty
+                        .as_named_or_pointer()
+                        .is_some_and(|n| n.package == package && n.name == name)
+            })
+        };
+        return target.is_method("google.golang.org/grpc", "ServerStream", "Context")
+            || target.is_method("net/http", "Request", "Context")
+                && served("net/http", "ResponseWriter");
     }
     false
 }

@@ -3,7 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
-use go_model::cfg::{BlockId, Cfg, Dominators, Node, Terminator};
+use go_model::cfg::{BlockId, Cfg, Dominators, Terminator};
 use go_model::db::{Db, DeclId};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::summary::Called;
@@ -15,7 +15,7 @@ use go_syntax::ast::{
 use go_syntax::{Name, TextRange, TextSize};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::interp::{Edge, Place};
+use super::interp::Place;
 use super::kinds::BORROWING_STRUCTS;
 use super::outline::{Outline, cond_key, equals_key};
 
@@ -72,6 +72,10 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn is_func(&self, package: &str, name: &str) -> bool {
         self.ty.is_none() && self.name == name && self.package == package
+    }
+
+    pub(crate) fn is_method(&self, package: &str, ty: &str, name: &str) -> bool {
+        self.ty.is_some_and(|t| t == ty) && self.name == name && self.package == package
     }
 }
 
@@ -681,94 +685,17 @@ impl<'a> Function<'a> {
     }
 
     /// The `continue` by which control leaves a block for the loop's next iteration.
-    pub(crate) fn continue_at(&self, block: BlockId, edge: Edge) -> Option<StmtId> {
-        let is_continue = |stmt: StmtId| {
+    pub(crate) fn continue_at(&self, block: BlockId) -> Option<StmtId> {
+        let is_continue = |stmt: &StmtId| {
             matches!(
-                self.tree[stmt].kind,
+                self.tree[*stmt].kind,
                 StmtKind::Branch {
                     kind: BranchKind::Continue,
                     ..
                 }
             )
         };
-        let outline = &self.d.outline;
-        let last = self.cfg[block].nodes.iter().rev().find_map(|n| match n {
-            Node::Stmt(s) | Node::Defer(s) => Some(*s),
-            _ => None,
-        });
-        if let Some(last) = last
-            && edge == Edge::Plain
-        {
-            return outline.next(last).filter(|s| is_continue(*s));
-        }
-        // An empty block behind a condition: what stands first there.
-        let (cond, taken) = match edge {
-            Edge::Cond(go_model::cfg::Cond::Expr(e), taken) => (e, taken),
-            _ => self.reached_by(block)?,
-        };
-        let stmt = outline.cond_of(cond)?;
-        let StmtKind::If {
-            cond: whole,
-            then,
-            els,
-            ..
-        } = &self.tree[stmt].kind
-        else {
-            return None;
-        };
-        let first = if taken != self.is_negated(*whole, cond) {
-            then.stmts.first().copied()
-        } else {
-            match els.map(|e| &self.tree[e].kind) {
-                Some(StmtKind::Block(b)) => b.stmts.first().copied(),
-                Some(_) => None,
-                None => outline.next(stmt),
-            }
-        };
-        first.filter(|s| is_continue(*s))
-    }
-
-    /// Whether a part of a condition stands under an odd number of negations.
-    fn is_negated(&self, whole: ExprId, part: ExprId) -> bool {
-        let mut at = self.tree.unparen(whole);
-        let mut negated = false;
-        while at != part {
-            at = match &self.tree[at].kind {
-                ExprKind::Unary {
-                    op: UnaryOp::Not,
-                    operand,
-                } => {
-                    negated = !negated;
-                    self.tree.unparen(*operand)
-                }
-                ExprKind::Binary { lhs, rhs, .. } => {
-                    let right = self.tree[*rhs].range.contains_range(self.tree[part].range);
-                    self.tree.unparen(if right { *rhs } else { *lhs })
-                }
-                _ => break,
-            };
-        }
-        negated
-    }
-
-    /// The condition whose edge leads to a block.
-    fn reached_by(&self, block: BlockId) -> Option<(ExprId, bool)> {
-        for (_, from) in self.cfg.blocks.iter() {
-            if let Terminator::Branch {
-                cond: go_model::cfg::Cond::Expr(e),
-                then,
-                els,
-            } = &from.terminator
-            {
-                if *then == block {
-                    return Some((*e, true));
-                }
-                if *els == block {
-                    return Some((*e, false));
-                }
-            }
-        }
-        None
+        self.cfg[block].left_by.filter(is_continue)
     }
 
     /// The locals of the function's results.

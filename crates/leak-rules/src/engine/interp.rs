@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use go_model::cfg::{BlockId, BlockSet, Cfg, Cond, Node, Terminator};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::{
-    ELEMENT, Fact, Fate, FlowKind, How, Invoke, Keep, ParamEffect, Slot, Summary, When,
+    ELEMENT, Fact, Fate, FlowKind, How, Invoke, Keep, Origin, ParamEffect, Slot, Summary, When,
 };
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
@@ -24,6 +24,7 @@ use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::collection::{is_collection, range_of_key};
+use super::find::never_fails;
 use super::function::{Depth, Function, Target};
 use super::kinds::{Acquirer, Extra, Kind, Owner, Spread};
 use super::outline::{cond_key, equals_key};
@@ -718,7 +719,7 @@ impl<'a> Interp<'a> {
             for (to, mut state, edge) in next {
                 bodies.pass(cfg, block, to);
                 let before = state.clone();
-                if let Some(mut leak) = self.back_edge(block, to, &mut state, edge) {
+                if let Some(mut leak) = self.back_edge(block, to, &mut state) {
                     if self.early_release(&mut state.clone(), None) {
                         out.moved = true;
                         continue;
@@ -763,9 +764,10 @@ impl<'a> Interp<'a> {
     }
 
     /// Leaves a loop's body for its next iteration: what is declared in the body is gone.
-    fn back_edge(&self, from: BlockId, to: BlockId, state: &mut State, edge: Edge) -> Option<Leak> {
+    fn back_edge(&self, from: BlockId, to: BlockId, state: &mut State) -> Option<Leak> {
         let cfg = self.f.cfg;
-        let looping = cfg.loops.iter().find(|l| l.header == to)?;
+        // The post statement sees nothing of the body.
+        let looping = (cfg.loops.iter()).find(|l| l.header == to || l.post == Some(to))?;
         if !cfg.is_in_loop(from, looping.stmt) {
             state.forget_loop(looping.stmt);
             return None;
@@ -781,7 +783,7 @@ impl<'a> Interp<'a> {
         if !had || state.has_thing() {
             return None;
         }
-        let stmt = self.f.continue_at(from, edge);
+        let stmt = self.f.continue_at(from);
         let range = match stmt {
             Some(stmt) => self.f.tree[stmt].range,
             None => TextRange::at(
@@ -1778,8 +1780,33 @@ impl<'a> Interp<'a> {
                 }
             }
         }
+        if let [value] = rhs {
+            self.learn_results(state, lhs, *value);
+        }
         if !self.ev.settled() && self.ev.lost && state.has_thing() {
             self.ev.lost = false;
+        }
+    }
+
+    /// Errors that a call always gives as nil.
+    fn learn_results(&self, state: &mut State, targets: &[ExprId], call: ExprId) {
+        let f = self.f;
+        let call = f.tree.unparen(call);
+        if call == self.ob.call || !matches!(f.tree[call].kind, ExprKind::Call { .. }) {
+            return;
+        }
+        for (i, target) in targets.iter().enumerate() {
+            let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*target)) else {
+                continue;
+            };
+            if !f.d.is_asked(*local) || !f.facts.locals[*local].ty.is_error() {
+                continue;
+            }
+            let is_nil = i + 1 == targets.len() && never_fails(f, call)
+                || (f.summary(call)).is_some_and(|s| *s.result(i) == Origin::Nil);
+            if is_nil {
+                state.set_nil(*local, true);
+            }
         }
     }
 

@@ -422,6 +422,8 @@ pub enum InsertPoint {
     After(StmtId),
     /// As the first statement of the block with this range (both braces included).
     BlockStart(TextRange),
+    /// In place of the `else` of this `if`, before the `if` that follows there, which then stands by itself.
+    ElseIf(StmtId),
 }
 
 /// Where the thing is lost.

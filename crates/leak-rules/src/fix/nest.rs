@@ -1,8 +1,8 @@
 //! Where each statement stands.
 
-use go_syntax::TextRange;
 use go_syntax::ast::{DeclKind, DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::la_arena::ArenaMap;
+use go_syntax::{TextRange, TextSize};
 
 use crate::engine::site::InsertPoint;
 
@@ -172,6 +172,15 @@ impl<'a> Nest<'a> {
             InsertPoint::BlockStart(block) => {
                 block.contains_range(self.tree[stmt].range) && self.same_function(stmt, block)
             }
+            InsertPoint::ElseIf(check) => {
+                let Some(els) = else_of(self.tree, check) else {
+                    return false;
+                };
+                let range = self.tree[els].range;
+                self.is_behind(stmt, InsertPoint::After(check))
+                    || range.contains_range(self.tree[stmt].range)
+                        && self.same_function(stmt, range)
+            }
         }
     }
 
@@ -187,11 +196,31 @@ impl<'a> Nest<'a> {
     /// The list of statements that the insertion point is in.
     pub(crate) fn owner_of(&self, point: InsertPoint) -> Option<Owner> {
         match point {
-            InsertPoint::After(stmt) => Some(self.parent(stmt)?.0),
+            InsertPoint::After(stmt) | InsertPoint::ElseIf(stmt) => Some(self.parent(stmt)?.0),
             InsertPoint::BlockStart(range) => self.parents.iter().find_map(|(_, &(owner, _))| {
                 (block_range(self.tree, owner)? == range).then_some(owner)
             }),
         }
+    }
+}
+
+/// What follows the `else` of an `if`.
+pub(crate) fn else_of(tree: &DeclTree, stmt: StmtId) -> Option<StmtId> {
+    match tree[stmt].kind {
+        StmtKind::If { els, .. } => els,
+        _ => None,
+    }
+}
+
+/// Where the code at an insertion point stands, as an offset of the declaration.
+pub(crate) fn offset_of(tree: &DeclTree, point: InsertPoint) -> TextSize {
+    match point {
+        InsertPoint::After(stmt) => tree[stmt].range.end(),
+        InsertPoint::BlockStart(block) => block.start(),
+        InsertPoint::ElseIf(check) => match &tree[check].kind {
+            StmtKind::If { then, .. } => then.range.end(),
+            _ => tree[check].range.end(),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use go_model::told::FuncPath;
 use go_syntax::ast::{BranchKind, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, TextSize};
 
-use super::nest::Owner;
+use super::nest::{Owner, else_of, offset_of};
 use super::{Cx, is_error_param, wrap};
 use crate::edit::{EditBuilder, first_on_line, indentation, line_end, line_start, unindented};
 use crate::engine::cgo;
@@ -334,7 +334,28 @@ pub(super) fn insert_at(
             let brace = cx.abs(range).start;
             builder.insert_at_block_start(brace, brace, code)
         }
+        InsertPoint::ElseIf(check) => {
+            let (range, base) = else_word(cx, check)?;
+            builder.replace(range, format!("\n{base}{code}\n{base}"));
+            Some(())
+        }
     }
+}
+
+/// The ` else ` before the second `if` of an `if` that begins a line, and the indentation of that line.
+pub(super) fn else_word<'a>(
+    cx: &Cx<'a>,
+    check: StmtId,
+) -> Option<(std::ops::Range<usize>, &'a str)> {
+    let text = cx.ctx.text;
+    let start = cx.stmt_range(check).start;
+    let els = cx.stmt_range(else_of(cx.tree(), check)?).start;
+    let StmtKind::If { then, .. } = &cx.tree()[check].kind else {
+        return None;
+    };
+    let range = cx.abs(then.range).end..els;
+    let plain = first_on_line(text, start) && text.get(range.clone())?.trim() == "else";
+    plain.then(|| (range, indentation(text, start)))
 }
 
 fn insert_defer(cx: &Cx<'_>, point: InsertPoint, release: &str, safety: Safety) -> Option<Fix> {
@@ -395,10 +416,7 @@ fn cgo_needs(cx: &Cx<'_>, builder: &mut EditBuilder<'_>) -> Option<()> {
 fn move_up(cx: &Cx<'_>, point: InsertPoint, safety: Safety) -> Option<Fix> {
     let &first = cx.site.late_defers.first()?;
     let text = cx.ctx.text;
-    let insert_offset = match point {
-        InsertPoint::After(stmt) => cx.tree()[stmt].range.end(),
-        InsertPoint::BlockStart(block) => block.start(),
-    };
+    let insert_offset = offset_of(cx.tree(), point);
     // What the deferred call mentions must be there already.
     let range = cx.tree()[first].range;
     let known = cx.locals_in(range).into_iter().all(|local| {
@@ -565,10 +583,7 @@ fn join_error(cx: &Cx<'_>, point: InsertPoint) -> Option<Fix> {
     let result = match last.name {
         Some(ident) if !ident.name.is_blank() => {
             let local = (*cx.results(site.literal).last()?)?;
-            let at = match point {
-                InsertPoint::After(stmt) => cx.tree()[stmt].range.end(),
-                InsertPoint::BlockStart(block) => block.start(),
-            };
+            let at = offset_of(cx.tree(), point);
             // Another variable of that name might be meant at the place of the defer.
             if cx.rebound(local, ident.range.end(), at) {
                 return None;

@@ -17,7 +17,7 @@ use go_syntax::{Literals, NodeId, TextRange};
 use rustc_hash::FxHashSet;
 
 use super::nest::Owner;
-use super::release::Inserted;
+use super::release::{Inserted, else_word};
 use super::{Cx, is_error_param, is_plain, is_view};
 use crate::edit::{
     EditBuilder, first_on_line, indent, indentation, line_end, line_start, next_line,
@@ -181,7 +181,13 @@ impl Wrap<'_, '_> {
             if let Some((range, by)) = &inserted.replace {
                 push(&mut edits, range.clone(), by.clone());
             }
+            if let InsertPoint::ElseIf(check) = inserted.point {
+                let (range, base) = else_word(cx, check)?;
+                let code = &inserted.code;
+                push(&mut edits, range, format!("\n\t{base}{code}\n\t{base}"));
+            }
             let (at, prefix) = match inserted.point {
+                InsertPoint::ElseIf(_) => (last, String::new()),
                 InsertPoint::After(stmt) => {
                     let stmt = cx.stmt_range(stmt);
                     if !first_on_line(text, stmt.start) {
@@ -201,7 +207,9 @@ impl Wrap<'_, '_> {
                 }
             };
             let code = indent(&inserted.code, &format!("{prefix}\t"));
-            if at < first {
+            if matches!(inserted.point, InsertPoint::ElseIf(_)) {
+                // Done.
+            } else if at < first {
                 // Directly behind the opening brace.
                 push(&mut edits, first..first, format!("{code}\n"));
             } else {

@@ -33,7 +33,8 @@
 //! - Once in `main.main` (but not for `signal.NotifyContext`).
 //!
 //! `context.WithCancel` on `context.Background()` and the like, also with values, registers nowhere: that is only a hint, unless on the way
-//! to where the function is lost something begins to wait on the context.
+//! to where the function is lost something begins to wait on the context. A child of the context of the request that the function serves
+//! (`http.Request.Context`, `grpc.ServerStream.Context`) is a hint too: it ends with the request.
 //!
 //! # Fix safety
 //! `defer cancel()` is safe where neither the context nor anything made from it (a request, rows, a transaction, a command, a
@@ -87,6 +88,11 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
                     "the parent is never cancelled and keeps no children, so little is held"
                         .to_owned(),
                 ),
+            }
+        } else if parent.is_some_and(|p| find::is_of_request(f, p)) {
+            Verdict {
+                severity: Severity::Hint,
+                note: Some("at the latest it ends with the request".to_owned()),
             }
         } else {
             Verdict {

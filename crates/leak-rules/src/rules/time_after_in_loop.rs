@@ -45,12 +45,13 @@
 //! - [Go 1.23 release notes, timer changes](https://go.dev/doc/go1.23#timer-changes)
 
 use go_model::cfg::{BlockId, Terminator};
-use go_syntax::ast::{CommCase, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::ast::{BinaryOp, CommCase, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::{Need, Syntax};
 use crate::engine::function::Function;
+use crate::engine::interp::Place;
 use crate::engine::pattern::{self, step};
 use crate::engine::site::{FixSite, Pattern};
 use crate::engine::{self};
@@ -86,7 +87,7 @@ fn look(cx: &CheckContext<'_>, f: &Function<'_>) -> Vec<RawFinding> {
         };
         for (arm, case) in cases.iter().enumerate() {
             if let Some(call) = after(f, case)
-                && let Some(looping) = goes_on(f, block, arms, arm)
+                && let Some(looping) = goes_on(f, block, cases, arms, arm)
             {
                 found.push(finding(cx, f, call, *stmt, looping));
             }
@@ -114,12 +115,80 @@ fn after(f: &Function<'_>, case: &CommCase) -> Option<ExprId> {
 }
 
 /// The loop that goes on with its next iteration when another arm than this one is chosen.
-fn goes_on(f: &Function<'_>, block: BlockId, arms: &[BlockId], arm: usize) -> Option<StmtId> {
+fn goes_on(
+    f: &Function<'_>,
+    block: BlockId,
+    cases: &[CommCase],
+    arms: &[BlockId],
+    arm: usize,
+) -> Option<StmtId> {
     let others = || arms.iter().enumerate().filter(|(i, _)| *i != arm);
     f.cfg
         .loops_containing(block)
-        .find(|l| others().any(|(_, b)| f.cfg.comes_round(*b, l.stmt)))
+        .find(|l| {
+            others().any(|(i, b)| {
+                let ends = cases.get(i).and_then(|case| cancelled(f, case));
+                f.cfg.comes_round(*b, l.stmt)
+                    && !ends.is_some_and(|context| asks_for_life(f, l.stmt, &context))
+            })
+        })
         .map(|l| l.stmt)
+}
+
+/// The context whose end an arm waits for.
+fn cancelled(f: &Function<'_>, case: &CommCase) -> Option<Place> {
+    let StmtKind::Expr(received) = f.tree[case.comm?].kind else {
+        return None;
+    };
+    let ExprKind::Unary {
+        op: UnaryOp::Receive,
+        operand,
+    } = f.tree[f.tree.unparen(received)].kind
+    else {
+        return None;
+    };
+    context_of(f, operand, "Done")
+}
+
+/// Whether a loop goes on only while `ctx.Err()` of this context is nil.
+fn asks_for_life(f: &Function<'_>, looping: StmtId, context: &Place) -> bool {
+    let StmtKind::For {
+        cond: Some(cond), ..
+    } = f.tree[looping].kind
+    else {
+        return false;
+    };
+    let mut asked = vec![cond];
+    while let Some(cond) = asked.pop() {
+        let ExprKind::Binary { op, lhs, rhs } = f.tree[f.tree.unparen(cond)].kind else {
+            continue;
+        };
+        match op {
+            BinaryOp::LogicalAnd => asked.extend([lhs, rhs]),
+            BinaryOp::Eq
+                if f.is_nil(rhs) && context_of(f, lhs, "Err").as_ref() == Some(context) =>
+            {
+                return true;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// `ctx` of `ctx.Done()` or another method of a context.
+fn context_of(f: &Function<'_>, call: ExprId, method: &str) -> Option<Place> {
+    let call = f.tree.unparen(call);
+    if !(f.target(call)?).is_method("context", "Context", method) {
+        return None;
+    }
+    let ExprKind::Call { func, .. } = f.tree[call].kind else {
+        return None;
+    };
+    match f.tree[f.tree.unparen(func)].kind {
+        ExprKind::Selector { base, .. } => f.place(base),
+        _ => None,
+    }
 }
 
 fn finding(
