@@ -188,8 +188,18 @@ fn recheck(db: &mut Database, one: &mut Try, before: &[Diagnostic], index: usize
     if had - counts[&this] >= had {
         one.failures.push((Failure::Still, String::new()));
     }
+    // A finding about text that the fix has changed is still the one from before.
+    let mut changed: HashMap<&str, i64> = HashMap::new();
+    for (key, left) in counts
+        .iter()
+        .filter(|(key, left)| **left > 0 && **key != this)
+    {
+        *changed.entry(key.0).or_default() += left;
+    }
     for (key, left) in counts {
-        if left < 0 && key != this {
+        let same = changed.entry(key.0).or_default();
+        *same += left.min(0);
+        if left < 0 && key != this && *same < 0 {
             one.failures
                 .push((Failure::New, format!("{}: {}", key.0, key.1)));
         }
