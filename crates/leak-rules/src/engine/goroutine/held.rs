@@ -37,6 +37,26 @@ pub(super) struct Op {
     pub(super) key: Key,
     pub(super) locks: bool,
     pub(super) reads: bool,
+    pub(super) class: Option<Class>,
+}
+
+/// A lock wherever it is met: a package-level variable, or a field of a type, of whatever object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Class {
+    Package(ItemRef, Vec<Name>),
+    Field(ItemRef, Name),
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Package(item, path) => {
+                write!(f, "{}", item.name)?;
+                path.iter().try_for_each(|name| write!(f, ".{name}"))
+            }
+            Self::Field(owner, name) => write!(f, "{}.{name}", owner.name),
+        }
+    }
 }
 
 /// The locks of one function that can be followed.
@@ -92,6 +112,7 @@ impl<'q, 'a> Locks<'q, 'a> {
                 tried.push(key.clone());
             }
             let op = Op {
+                class: class_of(d, call, &key),
                 call,
                 key,
                 locks,
@@ -154,6 +175,29 @@ fn lock_of(d: &Declaration<'_>, call: ExprId) -> Option<Key> {
         found.path.push(ty);
     }
     Some(found)
+}
+
+fn class_of(d: &Declaration<'_>, call: ExprId, key: &Key) -> Option<Class> {
+    if let Root::Package(item) = key.root {
+        return Some(Class::Package(item, key.path.clone()));
+    }
+    let base = d.tree.unparen(receiver(d.tree, call)?);
+    let named = d.facts.types.get(base)?.as_named_or_pointer()?;
+    if named.package != "sync" {
+        let owner = ItemRef {
+            package: named.package,
+            name: named.name,
+        };
+        return (named.local == 0)
+            .then(|| Class::Field(owner, *key.path.last().unwrap_or(&named.name)));
+    }
+    match d.facts.refs.get(base)? {
+        Res::Field {
+            owner: Some(owner),
+            name,
+        } => Some(Class::Field(*owner, *name)),
+        _ => None,
+    }
 }
 
 /// The key of an expression that means the same object as long as its variable has the same value: no pointer on the way can change.
@@ -307,6 +351,7 @@ pub(super) struct Taken {
     start: Start,
     path: Vec<Name>,
     pub(super) reads: bool,
+    pub(super) class: Option<Class>,
     /// How it comes to that, from the function's own call or lock on.
     pub(super) steps: Vec<RawRelated>,
 }
@@ -387,6 +432,7 @@ impl Callees {
                 start: from,
                 path: op.key.path.clone(),
                 reads: op.reads,
+                class: op.class.clone(),
                 steps: vec![step],
             };
             candidates.push((op.key.clone(), taken, op.call));

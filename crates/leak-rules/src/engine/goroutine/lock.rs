@@ -363,7 +363,7 @@ fn missing(
         || same.iter().any(|op| op.tries)
         || uses.go_of(lock.call).is_some()
         || uses.defer_of(lock.call).is_some()
-        || !is_followed(f, lock)
+        || !is_followed(f, &lock.key)
         || is_handed_on(f, all, lock)
     {
         return None;
@@ -467,8 +467,8 @@ pub(super) fn receiver(tree: &DeclTree, call: ExprId) -> Option<ExprId> {
 }
 
 /// Whether the variable that has the lock is the same all the time, and others can see it.
-fn is_followed(f: &Function<'_>, lock: &LockOp) -> bool {
-    let Root::Local(local) = lock.key.root else {
+pub(super) fn is_followed(f: &Function<'_>, lock: &Key) -> bool {
+    let Root::Local(local) = lock.root else {
         return true;
     };
     let l = &f.facts.locals[local];

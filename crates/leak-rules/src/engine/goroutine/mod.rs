@@ -17,6 +17,7 @@ pub(crate) mod endless;
 pub(crate) mod group;
 pub(crate) mod held;
 pub(crate) mod lock;
+pub(crate) mod order;
 pub(crate) mod paths;
 pub(crate) mod relock;
 pub(crate) mod uses;
