@@ -458,6 +458,17 @@ impl<'a> Declaration<'a> {
         self.assigned.get(&local).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a function literal other than its owner, or a pointer, may give a variable another value.
+    pub(crate) fn is_set_by_closure(&self, local: LocalId) -> bool {
+        let l = &self.facts.locals[local];
+        l.address_taken
+            || l.captured
+                && self.assigned(local).iter().any(|at| {
+                    let at = TextRange::empty(*at);
+                    super::find::enclosing_literal(self.tree, at) != l.owner
+                })
+    }
+
     /// The variable that is only ever this literal.
     pub(crate) fn closure_local(&self, literal: ExprId) -> Option<LocalId> {
         self.closure_locals.get(&literal).copied()

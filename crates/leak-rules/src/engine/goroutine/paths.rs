@@ -8,7 +8,7 @@ use std::hash::Hash;
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
 use go_model::facts::{LocalId, Res};
 use go_syntax::TextRange;
-use go_syntax::ast::{StmtId, StmtKind};
+use go_syntax::ast::{AssignOp, StmtId, StmtKind};
 use rustc_hash::FxHashSet;
 
 use crate::check::RawRelated;
@@ -150,6 +150,7 @@ pub(crate) fn search<Q: Question>(
                 }
             }
             forget(f, *node, &mut path.assumed);
+            learn(f, *node, &mut path.assumed);
         }
         match &block.terminator {
             Terminator::Return(stmt) => {
@@ -289,6 +290,52 @@ fn forget(f: &Function<'_>, node: Node, assumed: &mut Assumed) {
                 for e in [key, value].into_iter().flatten() {
                     if let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*e)) {
                         drop(*local);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A boolean variable that is set to a constant is known from there on.
+fn learn(f: &Function<'_>, node: Node, assumed: &mut Assumed) {
+    let Node::Stmt(stmt) = node else { return };
+    let mut set = |local: LocalId, value: bool| {
+        if let Some(key) = f.bool_key(local).filter(|_| !f.d.is_set_by_closure(local)) {
+            assumed.retain(|(known, _)| *known != key);
+            assumed.push((key, value));
+            assumed.sort_unstable();
+        }
+    };
+    let constant = |e| match f.facts.refs.get(f.tree.unparen(e)) {
+        Some(Res::Bool(value)) => Some(*value),
+        _ => None,
+    };
+    match &f.tree[stmt].kind {
+        StmtKind::Assign {
+            lhs,
+            op: AssignOp::Define | AssignOp::Assign,
+            rhs,
+        } if lhs.len() == rhs.len() => {
+            for (target, value) in lhs.iter().zip(rhs.iter()) {
+                if let Some(Res::Local(local)) = f.facts.refs.get(f.tree.unparen(*target))
+                    && let Some(value) = constant(*value)
+                {
+                    set(*local, value);
+                }
+            }
+        }
+        StmtKind::Var(specs) => {
+            for spec in specs {
+                for (i, name) in spec.names.iter().enumerate() {
+                    let value = match spec.values.get(i) {
+                        Some(value) if spec.values.len() == spec.names.len() => constant(*value),
+                        Some(_) => None,
+                        None => spec.values.is_empty().then_some(false),
+                    };
+                    if let (Some(local), Some(value)) = (f.declared_at(name.range), value) {
+                        set(local, value);
                     }
                 }
             }
