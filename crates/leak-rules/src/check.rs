@@ -14,6 +14,7 @@ use go_model::package::{import_path, package_item, package_of_file};
 use go_syntax::ast::DeclTree;
 use text_size::TextRange;
 
+use crate::cost::{self, Part};
 use crate::engine::acquire::Names;
 use crate::engine::dispatch::wanted_rules;
 use crate::engine::find::Acquisition;
@@ -171,7 +172,7 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
     if tree.has_error {
         return Arc::new(found);
     }
-    let wanted = wanted_rules(&Names::of(db, decl), &tree);
+    let wanted = cost::of(Part::Choice, || wanted_rules(&Names::of(db, decl), &tree));
     if wanted.is_empty() {
         return Arc::new(found);
     }
@@ -187,6 +188,9 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
         acquisitions: OnceCell::new(),
         channels: OnceCell::new(),
     };
+    if cost::measured() {
+        cost::of(Part::Facts, || context.facts());
+    }
     for rule in wanted {
         if !context.in_test || rule.tests {
             found.extend(run(rule, &context));
@@ -196,10 +200,10 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
 }
 
 fn run(rule: &Declared, context: &CheckContext<'_>) -> Vec<RawFinding> {
-    guarded(rule.name, context.decl, context.db, || {
-        (rule.check)(context)
+    let check = || (rule.check)(context);
+    cost::of(Part::Rules(rule.family), || {
+        guarded(rule.name, context.decl, context.db, check).unwrap_or_default()
     })
-    .unwrap_or_default()
 }
 
 /// Runs a rule on a declaration. A panic loses that rule there, is logged, and nothing else; a cancellation goes on.

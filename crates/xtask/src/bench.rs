@@ -3,7 +3,8 @@
 //!
 //! Machines are noisy and differ, so nothing is compared with a figure from elsewhere: every stage runs in a process of its own, the
 //! stages take turns, and the ratios to parsing alone are what counts. They are ratios of processor time, which says more than the
-//! clock where others use the machine too. Generated files are left out, as `stopleak check` does it; imported ones are still read.
+//! clock where others use the machine too. The stages look at generated files as well; `stopleak check` leaves them out, but reads those
+//! that others import.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use go_model::db::{Database, source_file};
+use leak_rules::cost::{self, Part};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,8 @@ enum Stage {
     Parse,
     Lower,
     Check,
+    /// The rules over files that have been parsed, by family.
+    Rules,
     /// `stopleak check --no-cache`.
     Uncached,
     /// `stopleak check` with an empty cache.
@@ -45,10 +49,15 @@ enum Stage {
     Warm,
 }
 
-const STAGES: [(Stage, &str, &str); 6] = [
+const STAGES: [(Stage, &str, &str); 7] = [
     (Stage::Parse, "parse", "parse only"),
     (Stage::Lower, "lower", "parse + lower"),
     (Stage::Check, "check", "whole check"),
+    (
+        Stage::Rules,
+        "rules",
+        "whole check, everything parsed first",
+    ),
     (Stage::Uncached, "", "`stopleak check --no-cache`"),
     (Stage::Cold, "", "`stopleak check`, empty cache"),
     (Stage::Warm, "", "`stopleak check` again"),
@@ -64,6 +73,8 @@ struct Figures {
     findings: usize,
     /// Most memory in use at a time, in KiB; 0 where the system does not tell.
     peak_kib: u64,
+    /// Seconds of all threads in the parts of the rules; only of the stage for that.
+    parts: [f64; Part::ALL.len()],
 }
 
 /// Runs all stages in turns, or one.
@@ -91,7 +102,9 @@ pub fn run(args: &Args) -> Outcome {
         let cache = tempfile::tempdir()?;
         for (slot, (stage, name, _)) in best.iter_mut().zip(STAGES) {
             let figures = match stage {
-                Stage::Parse | Stage::Lower | Stage::Check => measure_apart(name, args)?,
+                Stage::Parse | Stage::Lower | Stage::Check | Stage::Rules => {
+                    measure_apart(name, args)?
+                }
                 _ if !has_program => continue,
                 _ => measure_program(&program, stage, cache.path(), args)?,
             };
@@ -100,7 +113,7 @@ pub fn run(args: &Args) -> Outcome {
             }
         }
     }
-    let [Some(parse), _, Some(check), ..] = best else {
+    let [Some(parse), _, Some(check), Some(rules), ..] = best else {
         return Err("no figures".into());
     };
     println!(
@@ -108,11 +121,7 @@ pub fn run(args: &Args) -> Outcome {
         args.tree.display(),
         parse.files,
         parse.bytes as f64 / 1e6,
-        if args.threads == 0 {
-            rayon::current_num_threads()
-        } else {
-            args.threads
-        },
+        threads(args),
         args.rounds.max(1)
     );
     println!(
@@ -129,8 +138,24 @@ pub fn run(args: &Args) -> Outcome {
             figures.peak_kib as f64 * 1024.0 / parse.bytes as f64,
         );
     }
-    println!("\nfindings: {}", check.findings);
+    println!("\nfindings: {}\n", check.findings);
+    println!("| part of the rules | seconds of all threads | of the whole check |\n|---|---|---|");
+    let whole = rules.seconds * threads(args) as f64;
+    for (part, seconds) in Part::ALL.iter().zip(rules.parts) {
+        println!(
+            "| {} | {seconds:.2} | {:.1} % |",
+            part.name(),
+            100.0 * seconds / whole
+        );
+    }
     Ok(())
+}
+
+fn threads(args: &Args) -> usize {
+    match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
 }
 
 /// Runs a stage in a process of its own.
@@ -187,6 +212,7 @@ fn measure_program(
         bytes: 0,
         findings: 0,
         peak_kib: peak,
+        parts: Default::default(),
     })
 }
 
@@ -197,7 +223,6 @@ fn measure(stage: Stage, args: &Args) -> Result<Figures, Box<dyn std::error::Err
         .build_global()?;
     let mut files = Vec::new();
     go_files(&args.tree, &mut files)?;
-    files.retain(|path| fs::read_to_string(path).is_ok_and(|text| !go_syntax::is_generated(&text)));
     files.sort();
     let bytes = files
         .iter()
@@ -224,10 +249,12 @@ fn measure(stage: Stage, args: &Args) -> Result<Figures, Box<dyn std::error::Err
         Stage::Check => {
             // As `stopleak check` does it.
             let mut db = Database::new();
-            db.set_tree_capacity(4096);
+            db.set_tree_capacity(3072);
             let mut findings = 0;
-            for chunk in files.chunks(1000) {
-                findings += chunk
+            let mut rest = files.clone();
+            while !rest.is_empty() {
+                findings += db
+                    .next_batch(&mut rest, 500, |path| path)
                     .par_iter()
                     .map_with(db.clone(), |db, path| {
                         leak_rules::check_file(db, source_file(db, path)).len()
@@ -235,6 +262,21 @@ fn measure(stage: Stage, args: &Args) -> Result<Figures, Box<dyn std::error::Err
                     .sum::<usize>();
                 db.evict();
             }
+            std::mem::forget(db);
+            findings
+        }
+        Stage::Rules => {
+            // What rules ask of other files is there then, and does not count for them.
+            let mut db = Database::new();
+            db.set_tree_capacity(files.len() + 10_000);
+            let loaded = db.load_files(&files);
+            cost::measure();
+            let findings = loaded
+                .par_iter()
+                .map_with(db.clone(), |db, file| {
+                    leak_rules::check_file(db, *file).len()
+                })
+                .sum();
             std::mem::forget(db);
             findings
         }
@@ -253,6 +295,7 @@ fn measure(stage: Stage, args: &Args) -> Result<Figures, Box<dyn std::error::Err
         bytes,
         findings,
         peak_kib: peak_kib("self"),
+        parts: Part::ALL.map(|part| cost::taken(part).as_secs_f64()),
     })
 }
 
