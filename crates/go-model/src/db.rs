@@ -22,7 +22,7 @@
 //! assert_eq!(lens, [0]);
 //! ```
 //!
-//! For very large runs it works in chunks and calls [`Database::evict`] in between, which drops syntax trees that were not used
+//! For very large runs it works in batches ([`Database::next_batch`]) and calls [`Database::evict`] in between, which drops syntax trees that were not used
 //! lately; they are read and parsed again when somebody asks.
 //!
 //! **The server** owns one [`Database`] on one thread and changes it only there ([`Database::open_document`] at every change of a
@@ -251,6 +251,8 @@ struct FilesInner {
     directories: DashMap<Arc<PathBuf>, Directory, FxBuildHasher>,
     /// Paths of open documents.
     open: DashMap<Arc<PathBuf>, (), FxBuildHasher>,
+    /// Closed files that were parsed at some time. Only a hint for the order of work.
+    parsed: DashMap<SourceFile, (), FxBuildHasher>,
 }
 
 impl Files {
@@ -518,6 +520,7 @@ pub fn parse_result(db: &dyn Db, file: SourceFile) -> Parsed {
             .clone()
             .unwrap_or_else(|| parse_file(&open.text));
     }
+    db.files().0.parsed.insert(file, ());
     let text = disk_text(db, file);
     let mut parsed = parse_file(&text.text);
     if text.skipped.is_some() {
@@ -799,6 +802,25 @@ impl Database {
                 file
             })
             .collect()
+    }
+
+    /// Takes the next `size` of the things to work on, or fewer, each about the file at `path` of it. Files that were parsed already
+    /// because others import them come first: their trees may have been dropped by the time they would come otherwise.
+    pub fn next_batch<T>(
+        &self,
+        rest: &mut Vec<T>,
+        size: usize,
+        path: impl Fn(&T) -> &Path,
+    ) -> Vec<T> {
+        let parsed = &self.files.0.parsed;
+        let mut all = std::mem::take(rest);
+        if !parsed.is_empty() && all.len() > size {
+            let known = |item: &T| self.files.known(path(item));
+            // Stable: false comes before true.
+            all.sort_by_cached_key(|item| known(item).is_none_or(|f| !parsed.contains_key(&f)));
+        }
+        *rest = all.split_off(all.len().min(size));
+        all
     }
 
     /// The text of an open document is now `text`, opening it if it was not open. `parsed` is its tree, if the caller has it.

@@ -614,3 +614,20 @@ fn a_declaration_that_is_gone() {
     t.db.open_document("/x/a.go", "package a\n".into(), None);
     assert!(decl_tree(&t.db, id).has_error);
 }
+
+#[test]
+fn what_was_parsed_for_others_comes_next() {
+    let names = ["a.go", "b.go", "c.go", "d.go", "e.go"];
+    let tree = Tree::new(&names.map(|name| (name, "package p\n")));
+    let mut rest: Vec<PathBuf> = names.iter().map(|name| tree.path(name)).collect();
+    let batch = |rest: &mut Vec<PathBuf>| -> Vec<String> {
+        let batch = tree.db.next_batch(rest, 2, |path| path);
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        batch.iter().map(name).collect()
+    };
+    assert_eq!(batch(&mut rest), ["a.go", "b.go"]);
+    parsed(&tree.db, tree.file("d.go"));
+    assert_eq!(batch(&mut rest), ["d.go", "c.go"]);
+    assert_eq!(batch(&mut rest), ["e.go"]);
+    assert!(rest.is_empty() && batch(&mut rest).is_empty());
+}

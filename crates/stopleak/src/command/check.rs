@@ -29,9 +29,9 @@ use crate::{interrupt, terminal};
 /// Rounds of fixing until it is given up on a file; each fixes all that is not in the way of another.
 const MAX_ROUNDS: usize = 100;
 /// After so many files syntax trees that are no longer needed are dropped.
-const CHUNK: usize = 1000;
+const BATCH: usize = 500;
 /// Syntax trees kept between two batches, so that a file that others import is parsed once only; some 80 KiB each.
-const KEPT_TREES: usize = 4096;
+const KEPT_TREES: usize = 3072;
 /// Deep expressions are walked with loops, but the stack of a thread is cheap where it is not used.
 const STACK: usize = 16 << 20;
 
@@ -330,13 +330,13 @@ impl<'a> Run<'a> {
         };
         state.known += known.iter().flatten().count();
         let progress = self.progress(jobs.len());
-        let mut fixes = Vec::new();
-        let mut entries = Vec::new();
-        let mut work: Vec<_> = jobs.iter().zip(known).collect();
-        for chunk in work.chunks_mut(CHUNK) {
-            let done: Vec<One> = chunk
+        let mut work: Vec<_> = jobs.iter().zip(known).enumerate().collect();
+        let mut done: Vec<Option<One>> = jobs.iter().map(|_| None).collect();
+        while !work.is_empty() {
+            let mut batch = db.next_batch(&mut work, BATCH, |(_, (job, _))| &job.path);
+            let checked: Vec<One> = batch
                 .par_iter_mut()
-                .map_with(db.clone(), |db, (job, known)| {
+                .map_with(db.clone(), |db, (_, (job, known))| {
                     if interrupt::stopped() {
                         return One::default();
                     }
@@ -348,18 +348,25 @@ impl<'a> Run<'a> {
                     one
                 })
                 .collect();
-            for ((job, _), one) in chunk.iter().zip(done) {
-                if self.wants_fix(&one) {
-                    fixes.push(*job);
-                }
-                if cache.is_some() {
-                    entries.push(one.entry(job));
-                }
-                self.take(job, one, state);
+            for ((number, _), one) in batch.iter().zip(checked) {
+                done[*number] = Some(one);
             }
             db.evict();
         }
         progress.finish_and_clear();
+        let mut fixes = Vec::new();
+        let mut entries = Vec::new();
+        // In the order in which they were asked for, whatever the order in which they were checked.
+        for (job, one) in jobs.iter().zip(done) {
+            let one = one.unwrap_or_default();
+            if self.wants_fix(&one) {
+                fixes.push(job);
+            }
+            if cache.is_some() {
+                entries.push(one.entry(job));
+            }
+            self.take(job, one, state);
+        }
         if let Some(cache) = cache
             && !interrupt::stopped()
         {
