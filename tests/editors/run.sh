@@ -1,21 +1,24 @@
 #!/bin/bash
-# usage: run.sh [nvim|helix|vscode-api|vscode-ui|picture]...       (none: nvim vscode-api; picture makes docs/images/editor.png)
+# usage: run.sh [nvim|nvim-evidence|helix|vscode-api|vscode-evidence|vscode-ui|picture|picture-evidence]...
+# (none: nvim, vscode-api, and both with evidence; pictures are docs/images/editor.png, evidence-vscode.png, evidence-nvim.svg)
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
-[ $# -gt 0 ] || set -- nvim vscode-api
+[ $# -gt 0 ] || set -- nvim nvim-evidence vscode-api vscode-evidence
 install=()
 for editor in "$@"; do
   case $editor in
     nvim | helix) install+=("$editor") ;;
-    vscode-api | vscode-ui | picture) install+=(vscode) ;;
-    *) sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
+    nvim-evidence) install+=(nvim) ;;
+    vscode-api | vscode-evidence | vscode-ui | picture) install+=(vscode) ;;
+    picture-evidence) install+=(vscode nvim) ;;
+    *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
   esac
 done
 
-export DIR=$ROOT/.tools/editors
+export DIR=$ROOT/.tools/editors SAMPLE_FILE=$FILE
 mkdir -p "$DIR"
 "$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
   { tail -20 "$DIR/install.log"; echo "the editors were not installed, see $DIR/install.log"; exit 1; }
@@ -41,6 +44,7 @@ if [[ "$*" = *vscode* || "$*" = *picture* ]]; then
     npm run build
     cp -r package.json icon.png dist "$EXTENSION"
     cp "$KIT/vscode/test.js" "$EXTENSION/test/index.js"
+    mkdir "$EXTENSION/test-evidence"; cp "$KIT/vscode/evidence.js" "$EXTENSION/test-evidence/index.js"
     cp "$STOPLEAK" "$EXTENSION/server/stopleak"
     if [[ "$*" = *vscode-ui* || "$*" = *picture* ]]; then
       npm run package -- --target linux-x64 --server "$STOPLEAK" --out "$EXTENSION/extension.vsix"
@@ -51,7 +55,12 @@ fi
 run() {
   case $1 in
     nvim | helix) "$KIT/$1/run.sh" ;;
+    nvim-evidence) "$KIT/nvim/run.sh" evidence ;;
     vscode-api) "$node/node" "$KIT/vscode/apitest.mjs" ;;
+    vscode-evidence) TEST=test-evidence "$node/node" "$KIT/vscode/apitest.mjs" ;;
+    picture-evidence)
+      PICTURE=$ROOT/docs/images/evidence-vscode.png "$node/node" "$KIT/vscode/evidence.mjs" &&
+        PICTURE=$ROOT/docs/images/evidence-nvim.svg "$KIT/nvim/picture.sh" ;;
     vscode-ui) "$node/node" "$KIT/vscode/drive.mjs" ;;
     picture) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.png "$node/node" "$KIT/vscode/picture.mjs" ;;
   esac
@@ -61,9 +70,14 @@ failed=0
 for editor in "$@"; do
   export OUT=$DIR/run/$editor
   export WORKSPACE=$OUT/workspace
-  rm -rf "$OUT"; mkdir -p "$OUT"; cp -r "$SAMPLE" "$WORKSPACE"
+  rm -rf "$OUT"; mkdir -p "$OUT"
+  case $editor in
+    *evidence) from=$SERVICE; export FILE=$SERVICE_FILE ;;
+    *) from=$SAMPLE; export FILE=$SAMPLE_FILE ;;
+  esac
+  cp -r "$from" "$WORKSPACE"
   start=$(date +%s%N) verdict=FAIL
-  if run "$editor" >"$OUT/run.log" 2>&1 && { [ "$editor" = picture ] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
+  if run "$editor" >"$OUT/run.log" 2>&1 && { [[ "$editor" = picture* || "$editor" = *evidence ]] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
   printf '%s %-10s %6d ms\n' $verdict "$editor" $((($(date +%s%N) - start) / 1000000))
   [ $verdict = PASS ] || { tail -15 "$OUT/run.log"; echo "see $OUT"; }
 done

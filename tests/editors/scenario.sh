@@ -9,4 +9,8 @@ export AT=${AT:-34:15}                        # line:column of the finding's sta
 export MESSAGE=${MESSAGE:-'`rows` is not closed on every path'}     # how its message begins
 export TITLE=${TITLE:-'stopleak: defer `rows.Close()`'}             # how the title of the wanted action begins
 export EXPECT=${EXPECT:-defer rows.Close()}
+# The evidence that is loaded in a copy of SERVICE: SERVICE_FILE has a line that it is about.
+export SERVICE=$ROOT/tests/service
+export SERVICE_FILE=internal/batch/batch.go LINE=9
+export PROFILES=$KIT/evidence
 export LC_ALL=C.UTF-8

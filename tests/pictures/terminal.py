@@ -1,6 +1,7 @@
 """Runs a program in a terminal of its own for some seconds and draws what is on the screen then.
 
 terminal.py COLUMNS ROWS SECONDS PICTURE.svg PROGRAM ARGUMENT...
+terminal.py COLUMNS ROWS - PICTURE.svg        draws what standard input has: lines with colours, as `tmux capture-pane -e` gives them
 
 Knows as much of a terminal as ratatui with crossterm needs: moving, colours, attributes.
 """
@@ -128,8 +129,12 @@ def draw(cells):
 
 
 def main():
-    columns, rows, seconds = (int(n) for n in sys.argv[1:4])
-    cells = play(record(columns, rows, seconds, sys.argv[5:]), columns, rows)
+    columns, rows = (int(n) for n in sys.argv[1:3])
+    if sys.argv[3] == "-":
+        screen = sys.stdin.read().replace("\n", "\r\n")
+    else:
+        screen = record(columns, rows, int(sys.argv[3]), sys.argv[5:])
+    cells = play(screen, columns, rows)
     with open(sys.argv[4], "w", encoding="utf-8") as picture:
         picture.write(draw(cells))
 

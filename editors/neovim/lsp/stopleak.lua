@@ -32,5 +32,10 @@ return {
         vim.api.nvim_buf_set_lines(0, 0, -1, false, vim.split(text, '\n'))
       end, buffer)
     end)
+    -- Without the rest of the plugin this file works, too.
+    local found, evidence = pcall(require, 'stopleak.evidence')
+    if found then
+      evidence.attach(client, buffer)
+    end
   end,
 }

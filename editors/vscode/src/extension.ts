@@ -11,6 +11,7 @@ import {
   State,
 } from 'vscode-languageclient/node';
 
+import { Evidence } from './evidence';
 import { findServer, type Found } from './server';
 
 const RULES = 'https://github.com/stopleak/stopleak/blob/main/docs/rules';
@@ -30,6 +31,7 @@ class Stopleak implements vscode.Disposable {
   private readonly serverLog = vscode.window.createOutputChannel('stopleak Language Server', { log: true });
   private readonly status = vscode.languages.createLanguageStatusItem('stopleak', { language: 'go' });
   private readonly disposables: vscode.Disposable[] = [];
+  private readonly evidence = new Evidence((command, args) => this.ask(command, args));
 
   constructor(private readonly context: vscode.ExtensionContext) {
     this.status.name = 'stopleak';
@@ -43,6 +45,7 @@ class Stopleak implements vscode.Disposable {
     command('showServerLogs', () => this.serverLog.show());
     command('debugInformation', () => this.debugInformation());
     this.disposables.push(
+      this.evidence,
       vscode.workspace.onDidChangeConfiguration((change) => {
         // The server is told of the others.
         if (change.affectsConfiguration('stopleak.path')) {
@@ -98,6 +101,7 @@ class Stopleak implements vscode.Disposable {
         this.show('stopped', vscode.LanguageStatusSeverity.Warning);
       }
     });
+    client.registerFeature(this.evidence.feature(client));
     this.session = { client, server };
     try {
       await client.start();
@@ -118,6 +122,7 @@ class Stopleak implements vscode.Disposable {
       }
     }
     await session?.client.dispose().catch(() => undefined);
+    this.evidence.changed();
   }
 
   private clientOptions(): LanguageClientOptions {
@@ -191,6 +196,14 @@ class Stopleak implements vscode.Disposable {
     }
     const content = lines.join('\n');
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content, language: 'plaintext' }));
+  }
+
+  /** As `request`, but failures are the caller's. */
+  private async ask(command: string, args: unknown[]): Promise<unknown> {
+    if (!this.session?.client.isRunning()) {
+      throw new Error('the server is not running; open a Go file');
+    }
+    return this.session.client.sendRequest('workspace/executeCommand', { command, arguments: args });
   }
 
   private async request(command: string, args: unknown[]): Promise<unknown> {

@@ -28,11 +28,16 @@ enum What {
     Service,
     /// Build the service in different ways and compare lines and sums with `go tool pprof`.
     Mapping,
+    /// Write the profiles of the service under load into a folder, built so that they do not say where.
+    Record {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Read large profiles, beside `go tool pprof -top` on the same files.
     Size(size::Args),
 }
 
-/// Measures one of the three.
+/// Measures one of the three, or records what editors are tested with.
 pub fn run(args: &Args) -> Outcome {
     let go = go::Go::find(args.go.clone())
         .ok_or("there is no Go toolchain: install it, or say where it is with --go")?;
@@ -40,6 +45,7 @@ pub fn run(args: &Args) -> Outcome {
     match &args.what {
         What::Service => service::run(&go),
         What::Mapping => mapping::run(&go),
+        What::Record { folder } => service::record(&go, folder),
         What::Size(args) => size::run(&go, args),
     }
 }

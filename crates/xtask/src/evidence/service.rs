@@ -158,6 +158,27 @@ pub fn profiles(service: &Service) -> Result<Vec<(&'static str, Vec<u8>)>> {
     taken
 }
 
+/// Writes the profiles that editors are tested with.
+pub fn record(go: &Go, folder: &Path) -> Outcome {
+    let scratch = tempfile::tempdir()?;
+    let binary = scratch.path().join("orders");
+    go.build(&self::folder(), &["-trimpath"], &binary)?;
+    let service = Service::start(&binary, "")?;
+    std::fs::create_dir_all(folder)?;
+    for (name, bytes) in profiles(&service)? {
+        let Some(name) = [("goroutineleak", "goroutineleak"), ("heap?gc=1", "heap")]
+            .into_iter()
+            .find_map(|(profile, file)| (profile == name).then_some(file))
+        else {
+            continue;
+        };
+        let path = folder.join(name).with_extension("pb.gz");
+        std::fs::write(&path, bytes)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
 /// Weighs profiles on the code.
 fn place(code: &Code, taken: &[(&str, Vec<u8>)]) -> Result<Vec<(String, Weights)>> {
     taken
