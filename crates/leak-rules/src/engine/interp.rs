@@ -338,6 +338,8 @@ pub(crate) enum Note {
     Guarded(LocalId),
     /// Something that uses the thing is released, which does not release the thing.
     View(ExprId),
+    /// A goroutine gets the other end.
+    PeerWaits,
     /// The call would release the thing only if that held for an argument.
     Skipped {
         call: ExprId,
@@ -1718,7 +1720,15 @@ impl<'a> Interp<'a> {
                     }
                 }
             }
-            StmtKind::Go(call) => self.go(state, *call),
+            StmtKind::Go(call) => {
+                let waited = state.peer_waits;
+                self.go(state, *call);
+                if state.peer_waits && !waited {
+                    let start = f.tree[stmt].range.start();
+                    let keyword = TextRange::at(start, go_syntax::TextSize::of("go"));
+                    self.ev.notes.push((keyword, Note::PeerWaits));
+                }
+            }
             StmtKind::Defer(call) => self.defer(state, *call),
             _ => {}
         }

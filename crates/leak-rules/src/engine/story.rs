@@ -254,6 +254,7 @@ fn told(f: &Function<'_>, ob: &Obligation, note: &Note, what: &str) -> Option<St
                 "this defer has it {released} only if `{error}` is not nil"
             ))
         }
+        Note::PeerWaits => Some("a goroutine gets the other end here".to_owned()),
         Note::View(call) => Some(format!(
             "`{}` does nothing to {what}",
             render(f.tree, *call, MAX_CONDITION)

@@ -92,7 +92,7 @@ import (
 
 func f(url string) (*http.Request, error) {
 	pr, pw := io.Pipe() // want unclosed-pipe/warning "`pr` is not closed on every path" want-fix "call `pr.Close()` before the return" unsafe
-	go func() {
+	go func() { // want-related "a goroutine gets the other end here"
 		_, err := io.Copy(pw, strings.NewReader("hello"))
 		pw.CloseWithError(err)
 	}()
