@@ -12,7 +12,7 @@ use go_model::db::{Db, DeclId, SourceFile, decl_tree, decls, parsed};
 use go_model::facts::Facts;
 use go_model::package::{import_path, package_item, package_of_file};
 use go_syntax::ast::DeclTree;
-use text_size::TextRange;
+use text_size::{TextRange, TextSize};
 
 use crate::cost::{self, Part};
 use crate::engine::acquire::Names;
@@ -21,8 +21,8 @@ use crate::engine::find::Acquisition;
 use crate::engine::function::{Declaration, Depth};
 use crate::engine::site::FixSite;
 use crate::fix::{FixContext, fixes_for};
-use crate::rules::Declared;
-use crate::{Diagnostic, Related, Severity};
+use crate::rules::{Declared, repeated_decoding};
+use crate::{Diagnostic, Fix, Related, Severity};
 
 /// A finding in a declaration. Ranges are relative to the declaration's start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,25 @@ pub(crate) struct CheckContext<'a> {
 }
 
 impl<'a> CheckContext<'a> {
+    fn new(
+        db: &'a dyn Db,
+        decl: DeclId,
+        tree: &'a DeclTree,
+        facts: &'a OnceCell<Arc<Facts>>,
+    ) -> Self {
+        Self {
+            db,
+            decl,
+            tree,
+            in_test: decl.file(db).is_test(db),
+            facts,
+            shallow: OnceCell::new(),
+            full: OnceCell::new(),
+            acquisitions: OnceCell::new(),
+            channels: OnceCell::new(),
+        }
+    }
+
     /// Names and types in the declaration.
     pub(crate) fn facts(&self) -> &'a Facts {
         self.facts
@@ -133,27 +152,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
                 .unwrap_or_default(),
                 None => Vec::new(),
             };
-            found.push(Diagnostic {
-                rule: finding.rule,
-                severity: finding.severity,
-                message: finding.message.clone(),
-                range: finding.range + decl.start,
-                function: finding.function.clone(),
-                related: finding
-                    .related
-                    .iter()
-                    .map(|step| Related {
-                        message: step.message.clone(),
-                        file: step.file.clone(),
-                        range: match step.file {
-                            None => step.range + decl.start,
-                            Some(_) => step.range,
-                        },
-                    })
-                    .collect(),
-                fixes,
-                unnecessary: false,
-            });
+            found.push(in_file(finding, decl.start, fixes));
         }
     }
     found.extend(crate::directives::check(db, file, &tree));
@@ -161,6 +160,56 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
         (a.range.start(), a.rule, a.range.end()).cmp(&(b.range.start(), b.rule, b.range.end()))
     });
     Arc::new(found)
+}
+
+/// A finding with its place in the file.
+fn in_file(finding: &RawFinding, start: TextSize, fixes: Vec<Fix>) -> Diagnostic {
+    Diagnostic {
+        rule: finding.rule,
+        severity: finding.severity,
+        message: finding.message.clone(),
+        range: finding.range + start,
+        function: finding.function.clone(),
+        related: finding
+            .related
+            .iter()
+            .map(|step| Related {
+                message: step.message.clone(),
+                file: step.file.clone(),
+                range: match step.file {
+                    None => step.range + start,
+                    Some(_) => step.range,
+                },
+            })
+            .collect(),
+        fixes,
+        unnecessary: false,
+    }
+}
+
+/// What is worth saying about lines that an allocation profile shows to be hot, and only about them. Nobody else asks for it, so that it
+/// costs nothing without a profile.
+pub fn allocation_hints(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
+    let tree = parsed(db, file);
+    let mut found = Vec::new();
+    for (decl, &id) in tree.decls.iter().zip(decls(db, file).iter()) {
+        if decl.tree.has_error {
+            continue;
+        }
+        let facts = OnceCell::new();
+        let context = CheckContext::new(db, id, &decl.tree, &facts);
+        let hints = guarded(repeated_decoding::RULE.name, id, db, || {
+            repeated_decoding::hints(&context)
+        });
+        let hints = hints.unwrap_or_default();
+        found.extend(
+            hints
+                .iter()
+                .map(|hint| in_file(hint, decl.start, Vec::new())),
+        );
+    }
+    found.sort_by_key(|hint| hint.range.start());
+    found
 }
 
 /// The findings in one declaration.
@@ -177,17 +226,7 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
         return Arc::new(found);
     }
     let facts = OnceCell::new();
-    let context = CheckContext {
-        db,
-        decl,
-        tree: &tree,
-        in_test: decl.file(db).is_test(db),
-        facts: &facts,
-        shallow: OnceCell::new(),
-        full: OnceCell::new(),
-        acquisitions: OnceCell::new(),
-        channels: OnceCell::new(),
-    };
+    let context = CheckContext::new(db, decl, &tree, &facts);
     if cost::measured() {
         cost::of(Part::Facts, || context.facts());
     }

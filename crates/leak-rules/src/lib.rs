@@ -22,10 +22,10 @@ pub mod suppress;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use check::{check_decl, check_file};
+pub use check::{allocation_hints, check_decl, check_file};
 pub use diagnostic::{Diagnostic, Edit, Fix, Related, Safety, Severity};
 pub use meta::{MetaRule, meta_rule, meta_rules};
-pub use rules::{Family, RuleMeta, rule, rules};
+pub use rules::{Family, NEEDS_EVIDENCE, RuleMeta, rule, rules};
 
 /// The rule that follows what a call of this function acquires, if one does without being told.
 pub fn acquired_by(path: go_model::told::FuncPath) -> Option<&'static str> {

@@ -220,7 +220,11 @@ impl Settings {
             require_reason: self.config.require_reason,
             disabled: leak_rules::rules()
                 .iter()
-                .filter(|rule| matches!(self.verdict(path, rule.name), Verdict::Off))
+                .filter(|rule| {
+                    // Whether one of these has something to say depends on what is loaded.
+                    leak_rules::NEEDS_EVIDENCE.contains(&rule.name)
+                        || matches!(self.verdict(path, rule.name), Verdict::Off)
+                })
                 .map(|rule| rule.name.to_owned())
                 .collect(),
         }

@@ -181,7 +181,7 @@ fn family(rule: &str) -> Family {
 }
 
 /// The line of an offset, from 1. Lines end with `\n`, as Go counts them.
-fn line_of(text: &str, offset: usize) -> u32 {
+pub fn line_of(text: &str, offset: usize) -> u32 {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     u32::try_from(line).unwrap_or(u32::MAX)

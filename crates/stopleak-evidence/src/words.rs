@@ -138,6 +138,40 @@ impl<'a> Words<'a> {
     }
 }
 
+/// What a line has allocated, of all that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Bytes.
+    pub bytes: i64,
+    /// Of a hundred.
+    pub percent: i64,
+}
+
+impl Share {
+    /// From this share on a line is hot.
+    pub const HOT: i64 = 1;
+
+    /// The share of a line; `None` if it is not hot, or the profile does not tell.
+    pub fn of(weights: &Weights, line: &Line) -> Option<Self> {
+        let at = weights
+            .types
+            .iter()
+            .position(|ty| ty.name == "alloc_space")?;
+        let (bytes, total) = (*line.own.get(at)?, *weights.totals.get(at)?);
+        let percent = bytes.saturating_mul(100).checked_div(total)?;
+        (percent >= Self::HOT).then_some(Self { bytes, percent })
+    }
+
+    /// In a sentence.
+    pub fn text(self) -> String {
+        let bytes = amount(self.bytes, "bytes");
+        format!(
+            "{} % of all that is allocated, {bytes} so far",
+            self.percent
+        )
+    }
+}
+
 /// What evidence does with a finding.
 pub fn says(strength: Strength) -> &'static str {
     match strength {

@@ -136,11 +136,12 @@ pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
     {
         return Some(result);
     }
-    let found = leak_rules::check_file(db, source);
+    let mut found = leak_rules::check_file(db, source).to_vec();
+    found.extend(evidence::hints(db, subject, source, &result.text.text));
     let suppressed = suppress::apply_suppressions(
         &result.text.text,
         &result.file,
-        found.to_vec(),
+        found,
         &settings.suppression_options(&subject.path),
     );
     let mut findings = suppressed.kept;

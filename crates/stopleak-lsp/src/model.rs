@@ -52,6 +52,8 @@ pub(crate) enum Event {
         folders: Vec<PathBuf>,
         settings: Option<Value>,
     },
+    /// `initialized`.
+    Initialized,
     Open {
         uri: Uri,
         path: Arc<Path>,
@@ -255,8 +257,9 @@ impl Model {
                 if let Some(settings) = settings {
                     self.default_settings = self.read_settings(settings);
                 }
-                self.look_at_evidence();
             }
+            // Before, nothing may be asked of the client.
+            Event::Initialized => self.look_at_evidence(),
             Event::Open {
                 uri,
                 path,

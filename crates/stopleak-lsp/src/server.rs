@@ -385,6 +385,7 @@ impl LanguageServer for Server {
     }
 
     async fn initialized(&self, _: InitializedParams) {
+        self.tell(Event::Initialized);
         if let Some(peer) = self.peer.get() {
             self.register(peer);
         }

@@ -29,6 +29,7 @@ pub mod partially_built_owner;
 pub mod per_call_client;
 pub mod per_call_http_transport;
 pub mod range_over_unclosed_channel;
+pub mod repeated_decoding;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unclosed_conn;
@@ -68,6 +69,9 @@ pub const HEADINGS: [&str; 7] = [
     "Fix safety",
     "References",
 ];
+
+/// Rules that say nothing without a profile of the running program: see [`crate::allocation_hints`].
+pub const NEEDS_EVIDENCE: [&str; 1] = [repeated_decoding::RULE.name];
 
 /// What went wrong, seen from afar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,6 +162,7 @@ static DECLARED: &[&Declared] = &[
     &per_call_client::RULE,
     &per_call_http_transport::RULE,
     &range_over_unclosed_channel::RULE,
+    &repeated_decoding::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unclosed_conn::RULE,

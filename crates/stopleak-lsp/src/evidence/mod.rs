@@ -22,7 +22,7 @@ use stopleak_evidence::{Group, Loaded, code, groups, same};
 
 pub(crate) use self::list::list;
 pub(crate) use self::load::{Batch, Context, Request, inputs, load};
-pub(crate) use self::show::{Proof, hover, lenses, proofs};
+pub(crate) use self::show::{Proof, hints, hover, lenses, proofs};
 
 /// The command that reads files and folders.
 pub(crate) const LOAD_COMMAND: &str = "stopleak.loadEvidence";

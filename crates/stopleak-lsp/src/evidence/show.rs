@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use go_model::db::Database;
+use go_model::db::{Database, SourceFile};
 use leak_evidence::{Finding, Kind, Level, LineRef, Origin, Outline, Stack, Strength, strength};
-use leak_rules::Severity;
+use leak_rules::{Diagnostic, Severity};
 use stopleak_evidence::moved::{Moved, Now};
-use stopleak_evidence::words::{Words, age, amount, display, summary, unit};
-use stopleak_evidence::{code, finding as by_lines};
+use stopleak_evidence::words::{Share, Words, age, amount, display, summary, unit};
+use stopleak_evidence::{code, finding as by_lines, line_of};
 use tower_lsp::ls_types::{CodeLens, Command, Position, Range};
 
 use super::{Evidence, SHOW_COMMAND, View, moved};
@@ -154,6 +155,44 @@ fn proof(evidence: &Evidence, finding: &Finding) -> Option<Proof> {
         raises: evidence.settings.raise_severity,
         support,
     })
+}
+
+/// What is worth saying about lines of a document that a profile shows to be hot, with their share.
+pub(crate) fn hints(
+    db: &Database,
+    subject: &Subject,
+    source: SourceFile,
+    text: &Arc<str>,
+) -> Vec<Diagnostic> {
+    let Some(evidence) = subject.evidence.as_deref() else {
+        return Vec::new();
+    };
+    let Some(view) = evidence.view(db, &subject.path, text) else {
+        return Vec::new();
+    };
+    let hot: Vec<(u32, Share)> = view
+        .lines(evidence)
+        .filter_map(|(at, now)| match now {
+            Now::Line(line) => {
+                let weights = &evidence.groups[at.profile].weights;
+                Some((line, Share::of(weights, &weights.lines[at.line])?))
+            }
+            Now::Function(_) => None,
+        })
+        .collect();
+    if hot.is_empty() {
+        return Vec::new();
+    }
+    let on = |line: u32| hot.iter().filter(move |(at, _)| *at == line);
+    leak_rules::allocation_hints(db, source)
+        .into_iter()
+        .filter_map(|mut hint| {
+            let line = line_of(text, hint.range.start().into());
+            let (_, share) = on(line).max_by_key(|(_, share)| share.percent)?;
+            hint.message.push_str(&format!(" ({})", share.text()));
+            Some(hint)
+        })
+        .collect()
 }
 
 /// What is said about a line.

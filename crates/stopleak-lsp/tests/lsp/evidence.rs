@@ -384,3 +384,49 @@ fn clients_are_told_to_ask_again() {
     scene.client.wait_for(method("stopleak/evidenceChanged"));
     scene.client.leave();
 }
+
+#[test]
+fn hot_lines_have_hints() {
+    const HOT: &str = "package m
+
+import \"regexp\"
+
+func valid(id string) bool {
+	return regexp.MustCompile(`^a+$`).MatchString(id)
+}
+";
+    let mut scene = Scene::new(Setup::default());
+    scene.finding(suspected);
+    let uri = scene.uri.clone();
+    scene.client.replace(&uri, 2, HOT);
+    assert_eq!(scene.client.diagnostics_of(&uri, 2), [] as [Value; 0]);
+    let heap = |bytes: i64| {
+        format!(
+            "heap profile: 0: 0 [{}: {}] @ heap/1
+0: 0 [10: {bytes}] @ 0x1
+#\t0x1\texample.com/m.valid+0x33\t/src/app/a.go:6
+
+0: 0 [10: {}] @ 0x2
+#\t0x2\texample.com/other.f+0x33\t/src/other/o.go:6
+
+",
+            20,
+            1_000_000,
+            1_000_000 - bytes
+        )
+    };
+    let cold = scene.write("cold.txt", &heap(5_000));
+    scene.command("stopleak.loadEvidence", json!([cold]));
+    scene.client.settle();
+    let hot = scene.write("hot.txt", &heap(400_000));
+    scene.command("stopleak.loadEvidence", json!([hot]));
+    let found = scene.finding(|found| found["code"] == "repeated-decoding");
+    assert_eq!(
+        found["message"],
+        "the same regular expression is compiled in each call (40 % of all that is allocated, 391 KiB so far)"
+    );
+    assert_eq!(found["severity"], 3);
+    scene.command("stopleak.clearEvidence", json!([]));
+    assert_eq!(scene.client.diagnostics(&uri), [] as [Value; 0]);
+    scene.client.leave();
+}

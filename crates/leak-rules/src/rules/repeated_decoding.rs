@@ -1,0 +1,357 @@
+//! # What it does
+//! Reports work that is done again in each call although its result is always the same, and buffers that begin empty in each call, on lines
+//! where an allocation profile of the running program shows that it costs. Without such a profile it says nothing: in code that runs seldom
+//! none of this matters.
+//!
+//! # Why it leaks
+//! It does not leak, it wastes: what is allocated in each call has to be collected again. A regular expression or a template takes hundreds of
+//! allocations; a buffer that grows is copied each time that it is full.
+//!
+//! # Example
+//! ```go
+//! func valid(id string) bool {
+//! 	return regexp.MustCompile(`^[a-z]+-[0-9]+$`).MatchString(id)
+//! }
+//! ```
+//!
+//! # Use instead
+//! ```go
+//! var idPattern = regexp.MustCompile(`^[a-z]+-[0-9]+$`)
+//!
+//! func valid(id string) bool {
+//! 	return idPattern.MatchString(id)
+//! }
+//! ```
+//!
+//! # When it stays silent
+//! - No allocation profile is loaded (`allocs`, or a heap profile, which has what was allocated as well), or the line has less than one percent.
+//! - The pattern, the template or the text is no constant written there.
+//! - In `main`, `init`, in what only they call, in tests, and in what `sync.Once` and its relatives run.
+//! - A buffer that is given room with `Grow`, or one that came from elsewhere.
+//!
+//! # Fix safety
+//! There are no fixes: a regular expression that is compiled when the program starts costs time there, and a mistake in it ends the program.
+//!
+//! # References
+//! - [`regexp.MustCompile`](https://pkg.go.dev/regexp#MustCompile)
+//! - [`sync.Pool`](https://pkg.go.dev/sync#Pool)
+
+use go_model::facts::{Facts, LocalId, LocalKind, Res};
+use go_model::types::{Basic, TyKind};
+use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, LiteralKind, UnaryOp};
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::find::{enclosing_literal, last_name};
+use crate::engine::function::{Target, target};
+use crate::engine::{self};
+use crate::rules::{Declared, Family};
+
+pub(crate) static RULE: Declared = Declared {
+    name: "repeated-decoding",
+    family: Family::Memory,
+    severity: Severity::Information,
+    summary: "the same is decoded, or a buffer grown from nothing, in each call of hot code",
+    fixes: "none",
+    overlaps: &[],
+    tests: false,
+    since: "0.1.0",
+    source: "crates/leak-rules/src/rules/repeated_decoding.rs",
+    text: include_str!("repeated_decoding.rs"),
+    // Nothing is looked at without a profile.
+    needs: &[],
+    check: |_| Vec::new(),
+};
+
+/// The calls that may be meant, before anything is resolved.
+const NAMES: [&str; 12] = [
+    "Compile",
+    "CompilePOSIX",
+    "MustCompile",
+    "MustCompilePOSIX",
+    "Parse",
+    "ReadFrom",
+    "Unmarshal",
+    "Write",
+    "WriteByte",
+    "WriteRune",
+    "WriteString",
+    "Fprintf",
+];
+
+/// What is worth saying about a declaration if it runs often.
+pub(crate) fn hints(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    let named = |expr: &ExprKind| match expr {
+        ExprKind::Call { func, .. } => {
+            last_name(cx.tree, *func).is_some_and(|name| NAMES.contains(&name.as_str()))
+        }
+        _ => false,
+    };
+    let function = cx.tree.func().map(|func| func.name.name);
+    let calls: Vec<ExprId> = (cx.tree.exprs.iter())
+        .filter(|(_, expr)| named(&expr.kind))
+        .map(|(id, _)| id)
+        .collect();
+    let Some(function) = function.filter(|_| !calls.is_empty() && !cx.in_test) else {
+        return Vec::new();
+    };
+    if engine::runs_once(cx) || function == "init" {
+        return Vec::new();
+    }
+    let hints = Hints {
+        tree: cx.tree,
+        facts: cx.facts(),
+    };
+    calls
+        .into_iter()
+        .filter_map(|call| {
+            let message = hints.of(call)?;
+            (!hints.is_done_once(call)).then(|| RawFinding {
+                rule: RULE.name,
+                severity: RULE.severity,
+                message,
+                range: cx.tree[call].range,
+                function: Some(function.as_str().to_owned()),
+                related: Vec::new(),
+                site: None,
+            })
+        })
+        .collect()
+}
+
+struct Hints<'a> {
+    tree: &'a DeclTree,
+    facts: &'a Facts,
+}
+
+impl Hints<'_> {
+    fn of(&self, call: ExprId) -> Option<String> {
+        let ExprKind::Call { func, args, .. } = &self.tree[call].kind else {
+            return None;
+        };
+        let Target { package, ty, name } = target(self.tree, self.facts, call)?;
+        let first = args.first().copied();
+        match (package.as_str(), ty.as_ref().map(|ty| ty.as_str())) {
+            ("regexp", None) => {
+                let same = self.is_constant(first?) && name.as_str().contains("Compile");
+                same.then(|| "the same regular expression is compiled in each call".to_owned())
+            }
+            ("text/template" | "html/template", Some("Template")) if name == "Parse" => {
+                let same = self.is_constant(first?);
+                same.then(|| "the same template is parsed in each call".to_owned())
+            }
+            ("encoding/json", None) if name == "Unmarshal" => {
+                let same = self.is_constant_bytes(first?);
+                same.then(|| "the same text is decoded in each call".to_owned())
+            }
+            ("bytes", Some("Buffer")) | ("strings", Some("Builder")) => {
+                let ExprKind::Selector { base, .. } = self.tree[self.tree.unparen(*func)].kind
+                else {
+                    return None;
+                };
+                self.growing(base)
+            }
+            ("fmt", None) if name == "Fprintf" => match self.tree[self.tree.unparen(first?)].kind {
+                ExprKind::Unary {
+                    op: UnaryOp::Address,
+                    operand,
+                } => self.growing(operand),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A buffer of the function's own that nobody gave room.
+    fn growing(&self, buffer: ExprId) -> Option<String> {
+        let local = self.local(buffer)?;
+        let about = &self.facts.locals[local];
+        let is_buffer =
+            about.ty.is_named("bytes", "Buffer") || about.ty.is_named("strings", "Builder");
+        let empty = about.kind == LocalKind::Var && about.assignments == 0;
+        (is_buffer && empty && !self.is_given_room(local)).then(|| {
+            let name = about.ident.name;
+            format!(
+                "`{name}` is empty at the beginning of each call and grows here: `Grow` it first, or keep such buffers in a `sync.Pool`"
+            )
+        })
+    }
+
+    fn is_given_room(&self, local: LocalId) -> bool {
+        self.tree.exprs.iter().any(|(_, expr)| match &expr.kind {
+            ExprKind::Call { func, .. } => match self.tree[self.tree.unparen(*func)].kind {
+                ExprKind::Selector { base, ref name } => {
+                    name.name == "Grow" && self.local(base) == Some(local)
+                }
+                _ => false,
+            },
+            _ => false,
+        })
+    }
+
+    fn local(&self, expr: ExprId) -> Option<LocalId> {
+        match self.facts.refs.get(self.tree.unparen(expr)) {
+            Some(Res::Local(local)) => Some(*local),
+            _ => None,
+        }
+    }
+
+    fn is_constant(&self, expr: ExprId) -> bool {
+        let mut open = vec![expr];
+        while let Some(expr) = open.pop() {
+            match &self.tree[self.tree.unparen(expr)].kind {
+                ExprKind::Literal(literal) if literal.kind == LiteralKind::String => {}
+                ExprKind::Binary {
+                    op: BinaryOp::Add,
+                    lhs,
+                    rhs,
+                } => open.extend([*lhs, *rhs]),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// `[]byte("…")`.
+    fn is_constant_bytes(&self, expr: ExprId) -> bool {
+        let expr = self.tree.unparen(expr);
+        let is_bytes = self
+            .facts
+            .types
+            .get(expr)
+            .is_some_and(|ty| match ty.kind() {
+                TyKind::Slice(elem) => matches!(elem.kind(), TyKind::Basic(Basic::Uint8)),
+                _ => false,
+            });
+        match &self.tree[expr].kind {
+            ExprKind::Call { args, .. } if is_bytes => match **args {
+                [only] => self.is_constant(only),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Something makes sure that the function literal around it runs once.
+    fn is_done_once(&self, call: ExprId) -> bool {
+        let Some(literal) = enclosing_literal(self.tree, self.tree[call].range) else {
+            return false;
+        };
+        self.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+            ExprKind::Call { args, .. }
+                if args.iter().any(|arg| self.tree.unparen(*arg) == literal) =>
+            {
+                target(self.tree, self.facts, id).is_some_and(|target| {
+                    target.package == "sync"
+                        && (target.ty.is_some_and(|ty| ty == "Once")
+                            || target.name.as_str().starts_with("Once"))
+                })
+            }
+            _ => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use go_model::db::{Database, source_file};
+
+    fn hints(body: &str) -> Vec<(usize, String)> {
+        let text = format!(
+            "package m\n\nimport (\n\t\"bytes\"\n\t\"encoding/json\"\n\t\"fmt\"\n\t\"regexp\"\n\t\"strings\"\n\t\"sync\"\n\t\"text/template\"\n)\n\n{body}"
+        );
+        let mut db = Database::new();
+        db.open_document("/m/a.go", text.as_str().into(), None);
+        let file = source_file(&db, Path::new("/m/a.go"));
+        assert!(
+            !crate::check_file(&db, file)
+                .iter()
+                .any(|found| found.rule == super::RULE.name),
+            "without a profile"
+        );
+        crate::allocation_hints(&db, file)
+            .into_iter()
+            .map(|hint| {
+                let line = text[..usize::from(hint.range.start())]
+                    .matches('\n')
+                    .count();
+                (line - 11, hint.message)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn must_flag() {
+        let found = hints(
+            r#"func a(id string) bool {
+	return regexp.MustCompile(`^a` + `b$`).MatchString(id)
+}
+
+func b() (*template.Template, error) {
+	return template.New("x").Parse("{{.}}")
+}
+
+func c() (v any, err error) {
+	err = json.Unmarshal([]byte(`{"a": 1}`), &v)
+	return v, err
+}
+
+func d(parts []string) string {
+	var out bytes.Buffer
+	for _, part := range parts {
+		out.WriteString(part)
+		fmt.Fprintf(&out, "%s\n", part)
+	}
+	return out.String()
+}
+"#,
+        );
+        let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 6, 10, 17, 18], "{found:#?}");
+        assert!(found[3].1.starts_with("`out` is empty at the beginning"));
+    }
+
+    #[test]
+    fn must_not_flag() {
+        let found = hints(
+            r#"var pattern = regexp.MustCompile(`^a$`)
+
+var once sync.Once
+
+func a(expr string) (*regexp.Regexp, error) {
+	return regexp.Compile(expr)
+}
+
+func b(text string, data []byte) (v any, err error) {
+	if _, err = template.New("x").Parse(text); err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(data, &v)
+	return v, err
+}
+
+func c() {
+	once.Do(func() { pattern = regexp.MustCompile(`^b$`) })
+}
+
+func d(parts []string, into *bytes.Buffer, other bytes.Buffer) string {
+	var out strings.Builder
+	out.Grow(len(parts) * 16)
+	for _, part := range parts {
+		out.WriteString(part)
+		into.WriteString(part)
+		other.WriteString(part)
+	}
+	return out.String()
+}
+
+func init() {
+	pattern = regexp.MustCompile(`^c$`)
+}
+"#,
+        );
+        assert_eq!(found, []);
+    }
+}
