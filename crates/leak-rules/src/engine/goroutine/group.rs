@@ -107,7 +107,7 @@ fn look(
             d.tree[limit].range,
         ));
         finding.related.push(step(
-            "this takes a place until its function returns",
+            "this waits for a place, which its function keeps until it returns",
             head(d, *call),
         ));
         finding.related.push(step(
@@ -118,6 +118,14 @@ fn look(
             place,
         ));
         finding.related.extend(far.clone());
+        let wait = d.tree.exprs.iter().find(|(id, e)| {
+            matches!(e.kind, ExprKind::Call { .. })
+                && group_call(d, *id).is_some_and(|(g, name)| g == group && name == "Wait")
+        });
+        if let Some((wait, _)) = wait {
+            let place = head(d, wait);
+            (finding.related).push(step("and this waits for all of them", place));
+        }
         if far.is_none()
             && d.tree[literal].range.contains_range(range)
             && let Some(site) = second_group(cx, d, uses, literal, group, inner)

@@ -142,7 +142,8 @@ impl<'q, 'a> Locks<'q, 'a> {
     }
 }
 
-/// Whether a literal that is not followed gives a lock back that it has not taken.
+/// Whether a literal that is not followed gives a lock back that it has not taken: the first thing that it does with it is to give it
+/// back.
 fn given_back_elsewhere(
     f: &Function<'_>,
     uses: &Uses<'_, '_>,
@@ -153,7 +154,9 @@ fn given_back_elsewhere(
         let Some(literal) = literal.filter(|l| Some(*l) != f.literal) else {
             return false;
         };
-        let takes = (all.iter()).any(|(l, o)| *l == Some(literal) && o.locks && o.key == *key);
+        let start = |o: &Op| f.tree[o.call].range.start();
+        let takes = (all.iter())
+            .any(|(l, o)| *l == Some(literal) && o.locks && o.key == *key && start(o) < start(op));
         let deferred = matches!(uses.run(literal), Run::Deferred(site) if site.by == f.literal);
         op.key == *key && !op.locks && !takes && !deferred
     })
