@@ -16,7 +16,7 @@ use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, Name, NodeId};
 use rustc_hash::FxHashMap;
 
-use super::lock::{Key, Root, key, may_unlock_by, receiver, shape};
+use super::lock::{Key, Root, key, may_alias, may_unlock_by, receiver, shape};
 use super::paths::{self, Flow, Item, Question};
 use super::uses::{Run, Uses};
 use crate::check::RawRelated;
@@ -288,7 +288,12 @@ impl Walk<'_, '_, '_> {
                 held.retain(|h| ops[*h].key != ops[i].key);
                 held.push(i);
             }
-            Some(i) => held.retain(|h| ops[*h].key != ops[i].key),
+            Some(i) => {
+                let d = self.locks.f.d;
+                held.retain(|h| {
+                    ops[*h].key != ops[i].key && !may_alias(d, &ops[*h].key, &ops[i].key)
+                });
+            }
             None => {
                 (self.on)(Event::Call(call), held);
                 let d = self.locks.f.d;

@@ -5,7 +5,7 @@ use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{Callee, ItemRef, LocalId, LocalKind, Res};
 use go_model::package::package_of_decl;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
-use go_syntax::{Name, NodeId};
+use go_syntax::{Literals, Name, NodeId};
 
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Uses, method_of};
@@ -393,6 +393,10 @@ fn missing(
             .map(|op| op.call)
             .collect(),
         unlocks: unlocks.iter().map(|op| op.call).collect(),
+        aliases: (all.iter())
+            .filter(|op| !op.locks && may_alias(f.d, &op.key, &lock.key))
+            .map(|op| op.call)
+            .collect(),
         key: &lock.key,
         free: Vec::new(),
     };
@@ -590,6 +594,8 @@ struct Held<'q, 'f, 'a> {
     lock: ExprId,
     again: Vec<ExprId>,
     unlocks: Vec<ExprId>,
+    /// Calls that unlock what may be the same lock.
+    aliases: Vec<ExprId>,
     key: &'q Key,
     /// Returns that were reached after the lock was given back.
     free: Vec<Option<StmtId>>,
@@ -623,7 +629,7 @@ impl Question for Held<'_, '_, '_> {
                 if *state {
                     return Flow::Stop;
                 }
-            } else if *state && self.may_unlock(e) {
+            } else if *state && (self.aliases.contains(&e) || self.may_unlock(e)) {
                 return Flow::Stop;
             }
         }
@@ -650,6 +656,45 @@ impl Held<'_, '_, '_> {
     fn may_unlock(&self, call: ExprId) -> bool {
         may_unlock_by(self.f.d, self.key, call)
     }
+}
+
+/// Whether two variables may lead to the same lock: one was made from the other.
+pub(super) fn may_alias(d: &Declaration<'_>, a: &Key, b: &Key) -> bool {
+    let made_from = |a: Root, b: Root| {
+        let Root::Local(local) = a else { return false };
+        let is = |e: ExprId| match (d.facts.refs.get(e), b) {
+            (Some(Res::Local(l)), Root::Local(other)) => *l == other,
+            (Some(Res::Package(item)), Root::Package(other)) => *item == other,
+            _ => false,
+        };
+        let first = d.value_at(local).map(|(value, _)| value);
+        d.values(local)
+            .into_iter()
+            .flatten()
+            .chain(first)
+            .any(|value| {
+                d.tree
+                    .walk(value, Literals::Skip)
+                    .any(|id| id.expr().is_some_and(is))
+            })
+    };
+    // Fields of other names, or of objects of other types, are other locks.
+    let owner = |key: &Key| match (key.root, key.path.len()) {
+        (Root::Local(local), 1) => d.facts.locals[local].ty.as_named_or_pointer().cloned(),
+        _ => None,
+    };
+    if let (Some(x), Some(y)) = (a.path.last(), b.path.last())
+        && (x != y || matches!((owner(a), owner(b)), (Some(m), Some(n)) if m != n))
+    {
+        return false;
+    }
+    let is_variable = |root| match root {
+        Root::Local(local) => d.facts.locals[local].kind == LocalKind::Var,
+        Root::Package(_) => false,
+    };
+    a.root != b.root
+        && (is_variable(a.root) && made_from(a.root, b.root)
+            || is_variable(b.root) && made_from(b.root, a.root))
 }
 
 /// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
