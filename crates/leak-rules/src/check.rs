@@ -67,6 +67,7 @@ pub(crate) struct CheckContext<'a> {
     full: OnceCell<Declaration<'a>>,
     acquisitions: OnceCell<Vec<Acquisition>>,
     channels: OnceCell<Vec<RawFinding>>,
+    joins: OnceCell<Vec<RawFinding>>,
 }
 
 impl<'a> CheckContext<'a> {
@@ -86,6 +87,7 @@ impl<'a> CheckContext<'a> {
             full: OnceCell::new(),
             acquisitions: OnceCell::new(),
             channels: OnceCell::new(),
+            joins: OnceCell::new(),
         }
     }
 
@@ -114,6 +116,26 @@ impl<'a> CheckContext<'a> {
     pub(crate) fn channel_findings(&self, rule: &str) -> Vec<RawFinding> {
         self.channels
             .get_or_init(|| crate::engine::goroutine::channel::findings(self))
+            .iter()
+            .filter(|finding| finding.rule == rule)
+            .cloned()
+            .collect()
+    }
+
+    /// Whether some finding about a channel speaks of the goroutine that is started here.
+    pub(crate) fn speaks_of(&self, start: TextRange) -> bool {
+        self.channels
+            .get_or_init(|| crate::engine::goroutine::channel::findings(self))
+            .iter()
+            .any(|finding| {
+                (finding.related.iter()).any(|step| step.file.is_none() && step.range == start)
+            })
+    }
+
+    /// The findings of one of the rules about goroutines that are not waited for.
+    pub(crate) fn join_findings(&self, rule: &str) -> Vec<RawFinding> {
+        self.joins
+            .get_or_init(|| crate::engine::goroutine::join::findings(self))
             .iter()
             .filter(|finding| finding.rule == rule)
             .cloned()

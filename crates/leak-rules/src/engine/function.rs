@@ -474,6 +474,11 @@ impl<'a> Declaration<'a> {
         self.closure_locals.get(&literal).copied()
     }
 
+    /// The literal that a variable only ever is.
+    pub(crate) fn closure(&self, local: LocalId) -> Option<ExprId> {
+        self.closures.get(&local).copied()
+    }
+
     /// Mentions of a local, with their places.
     pub(crate) fn mentions(&self, local: LocalId) -> &[(ExprId, TextSize)] {
         self.mentioned.get(&local).map_or(&[], Vec::as_slice)
@@ -736,7 +741,7 @@ impl<'a> Function<'a> {
     }
 
     pub(crate) fn closure_of(&self, local: LocalId) -> Option<ExprId> {
-        self.d.closures.get(&local).copied()
+        self.d.closure(local)
     }
 
     pub(crate) fn literal_local(&self, literal: ExprId) -> Option<LocalId> {

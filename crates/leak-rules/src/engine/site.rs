@@ -335,6 +335,13 @@ pub enum Pattern {
         /// The method that stops it.
         stop: Name,
     },
+    /// A goroutine is not waited for at [`FixSite::leaks`].
+    Unjoined {
+        /// The channel or the group by which it says that it has come to its end.
+        handle: LocalId,
+        /// It is a group.
+        group: bool,
+    },
     /// A goroutine adds itself to a wait group.
     MoveAdd {
         /// The `go` statement.

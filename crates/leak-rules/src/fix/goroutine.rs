@@ -65,6 +65,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::NestedGroup { last } => vec![second_group(cx, last)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
+        Pattern::Unjoined { handle, group } => vec![wait_before(cx, handle, group)],
         // Made elsewhere.
         _ => Vec::new(),
     };
@@ -643,4 +644,33 @@ fn stop_worker(cx: &Cx<'_>, stop: go_syntax::Name) -> Option<Fix> {
     let mut builder = cx.builder();
     builder.insert_after(cx.stmt_range(stmt), &format!("defer {worker}.{stop}()"))?;
     builder.fix(format!("defer `{worker}.{stop}()`"), Safety::Unsafe)
+}
+
+/// The goroutine is waited for before each return that leaves it running.
+fn wait_before(cx: &Cx<'_>, handle: LocalId, group: bool) -> Option<Fix> {
+    let local = &cx.facts().locals[handle];
+    let name = local.ident.name;
+    let wait = match group {
+        true => format!("{name}.Wait()"),
+        false => format!("<-{name}"),
+    };
+    let mut builder = cx.builder();
+    for leak in &cx.site.leaks {
+        let stmt = leak.stmt?;
+        if cx.rebound(handle, local.ident.range.end(), cx.tree()[stmt].range.end()) {
+            return None;
+        }
+        match cx.nest.parent(stmt)?.0 {
+            Owner::Header(_) | Owner::Else(_) | Owner::Label(_) => return None,
+            _ => builder.insert_before(cx.stmt_range(stmt), &wait)?,
+        }
+    }
+    let place = match cx.site.leaks.len() {
+        1 => "the return",
+        _ => "each such return",
+    };
+    builder.fix(
+        format!("wait for the goroutine before {place}: `{wait}`"),
+        Safety::Unsafe,
+    )
 }

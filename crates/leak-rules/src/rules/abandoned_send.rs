@@ -182,10 +182,11 @@ func joined(fail bool) {
 		ch <- slow()
 	}()
 	go func() { println(<-ch) }()
+	defer wg.Wait()
 	if fail {
 		return
 	}
-	wg.Wait()
+	println()
 }
 "#,
         );

@@ -45,6 +45,8 @@ pub mod undrained_stream;
 pub mod unended_span;
 pub mod unfinished_sql_tx;
 pub mod unfreed_c_memory;
+pub mod unjoined_goroutine;
+pub mod unjoined_goroutine_on_timeout;
 pub mod unreachable_defer;
 pub mod unreleased_sql_conn;
 pub mod unremoved_temp;
@@ -178,6 +180,8 @@ static DECLARED: &[&Declared] = &[
     &unended_span::RULE,
     &unfinished_sql_tx::RULE,
     &unfreed_c_memory::RULE,
+    &unjoined_goroutine::RULE,
+    &unjoined_goroutine_on_timeout::RULE,
     &unreachable_defer::RULE,
     &unreleased_sql_conn::RULE,
     &unremoved_temp::RULE,

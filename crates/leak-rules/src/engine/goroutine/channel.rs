@@ -52,7 +52,7 @@ pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
 }
 
 /// Whether some channel is made in a literal of the declaration: a handler in `main` may run often.
-fn has_literal_owner(cx: &CheckContext<'_>) -> bool {
+pub(super) fn has_literal_owner(cx: &CheckContext<'_>) -> bool {
     cx.tree
         .exprs
         .iter()
@@ -77,9 +77,9 @@ struct Thread {
 
 /// What a declared function does with a channel that it is given.
 #[derive(Default)]
-struct Effect {
-    unknown: bool,
-    receives: bool,
+pub(super) struct Effect {
+    pub(super) unknown: bool,
+    pub(super) receives: bool,
     closes: bool,
     sends: bool,
     /// The most sends on one path; `None` if not known.
@@ -253,7 +253,12 @@ fn is_deferred_in(uses: &Uses<'_, '_>, op: &Op, goroutine: ExprId) -> bool {
 }
 
 /// What the function that a call calls does with an argument.
-fn effect_of_call(d: &Declaration<'_>, call: ExprId, index: usize, depth: u32) -> Effect {
+pub(super) fn effect_of_call(
+    d: &Declaration<'_>,
+    call: ExprId,
+    index: usize,
+    depth: u32,
+) -> Effect {
     let unknown = Effect {
         unknown: true,
         ..Effect::default()
@@ -629,7 +634,7 @@ fn abandoned(
         }
         let place = question.events.entry(op.expr.into()).or_default();
         place.push(Event::Receive);
-        blocks.extend(block_of(f.cfg, f, op.expr));
+        blocks.extend(block_of(f, op.expr.into()));
     }
     for block in blocks {
         let loops = f.cfg.loops_containing(block).map(|l| l.stmt);
@@ -677,10 +682,13 @@ fn start_node(f: &Function<'_>, thread: &Thread) -> NodeId {
     }
 }
 
-/// The block in which the function itself evaluates an expression.
-fn block_of(cfg: &Cfg, f: &Function<'_>, expr: ExprId) -> Option<BlockId> {
-    let range = f.tree[expr].range;
-    cfg.blocks.iter().find_map(|(id, block)| {
+/// The block in which the function itself does something.
+pub(super) fn block_of(f: &Function<'_>, node: NodeId) -> Option<BlockId> {
+    let range = match node {
+        NodeId::Expr(e) => f.tree[e].range,
+        NodeId::Stmt(s) => f.tree[s].range,
+    };
+    f.cfg.blocks.iter().find_map(|(id, block)| {
         let within = |r: TextRange| r.contains_range(range);
         let node = block.nodes.iter().any(|n| match n {
             Node::Stmt(s) | Node::Defer(s) => within(f.tree[*s].range),
@@ -1605,7 +1613,7 @@ fn unclosed_exits(
         return None;
     }
     let closed: Vec<BlockId> = (partners.own_closes.iter())
-        .map(|op| block_of(f.cfg, f, op.expr))
+        .map(|op| block_of(f, op.expr.into()))
         .collect::<Option<_>>()?;
     let mut leaks = Vec::new();
     for ending in endings {

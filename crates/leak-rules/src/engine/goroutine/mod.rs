@@ -13,9 +13,11 @@ pub(crate) mod blocked;
 pub(crate) mod channel;
 pub(crate) mod cond;
 pub(crate) mod context;
+mod control;
 pub(crate) mod endless;
 pub(crate) mod group;
 pub(crate) mod held;
+pub(crate) mod join;
 pub(crate) mod lock;
 pub(crate) mod order;
 pub(crate) mod paths;
@@ -28,4 +30,11 @@ pub(crate) mod worker;
 pub(crate) const CHANNEL_NEEDS: &[Need] = &[
     Need::syntax(Syntax::GO.and(Syntax::CHAN)),
     Need::names(&["Go"]).and(Syntax::CHAN),
+];
+
+/// What there is in a declaration that starts a goroutine and may wait for it.
+pub(crate) const JOIN_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Wait"]).and(Syntax::GO),
+    Need::names(&["Go"]),
 ];
