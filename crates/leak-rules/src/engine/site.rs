@@ -266,6 +266,8 @@ pub enum Pattern {
         /// that one.
         leave: Option<bool>,
     },
+    /// A `return` is missing behind [`FixSite::releases`], sends that another one follows.
+    LeaveAfter,
     /// A goroutine receives from a channel that nobody closes.
     UnclosedChannel {
         /// Where the channel is made.

@@ -65,6 +65,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::NestedGroup { last } => vec![second_group(cx, last)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
+        Pattern::LeaveAfter => vec![leave_after(cx, false)],
         Pattern::Unjoined { handle, group } => vec![wait_before(cx, handle, group)],
         // Made elsewhere.
         _ => Vec::new(),

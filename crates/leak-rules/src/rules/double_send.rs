@@ -2,6 +2,9 @@
 //! Reports a goroutine that sends twice on one of its paths, typically because a `return` is missing behind the send of an error, while the
 //! only receiver receives once.
 //!
+//! On a channel that the function is given, nobody knows what is received: there it reports, as information, a send in a branch for an error
+//! that goes on to the only other send.
+//!
 //! # Why it leaks
 //! The second send waits for a receiver that has gone.
 //!
@@ -37,6 +40,7 @@
 //! # When it stays silent
 //! - The receiver receives in a loop, or the buffer has room.
 //! - The sends are on different paths.
+//! - A channel of the caller is used otherwise than for these two sends, or they are repeated.
 //! - The rest is as for `abandoned-send`.
 //!
 //! # Fix safety
@@ -50,7 +54,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::goroutine::CHANNEL_NEEDS;
+use crate::engine::goroutine::{self, SEND_NEEDS};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -64,12 +68,14 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/double_send.rs",
     text: include_str!("double_send.rs"),
-    needs: CHANNEL_NEEDS,
+    needs: SEND_NEEDS,
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    cx.channel_findings(RULE.name)
+    let mut found = cx.channel_findings(RULE.name);
+    found.extend(goroutine::resend::findings(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ struct Thread {
     /// The sends that block, in source order.
     sends: Vec<Op>,
     /// The most sends on one path; `None` if not known.
-    most: Option<u8>,
+    most: Option<Sends>,
     /// Where a named function sends.
     far: Option<(Arc<PathBuf>, TextRange)>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Effect {
     closes: bool,
     sends: bool,
     /// The most sends on one path; `None` if not known.
-    most: Option<u8>,
+    most: Option<Sends>,
     place: Option<(Arc<PathBuf>, TextRange)>,
 }
 
@@ -170,7 +170,7 @@ impl Partners {
                                         call: site.call,
                                         start: site.stmt,
                                         sends: Vec::new(),
-                                        most: Some(0),
+                                        most: Some(Sends::NONE),
                                         far: None,
                                     });
                                     this.threads.len() - 1
@@ -300,7 +300,7 @@ fn effect_of(d: &Declaration<'_>, decl: DeclId, index: usize, depth: u32) -> Opt
     let mut ops = Vec::new();
     uses.collect(local, 0, &mut ops);
     let mut effect = Effect {
-        most: Some(0),
+        most: Some(Sends::NONE),
         ..Effect::default()
     };
     let mut sends = Vec::new();
@@ -352,7 +352,7 @@ fn most_sends(
     channel: &Channel,
     literal: ExprId,
     sends: &[Op],
-) -> Option<u8> {
+) -> Option<Sends> {
     // What waits first for something that only the owner does may never come to the send.
     let gate = |e: ExprId| {
         let ExprKind::Unary {
@@ -390,7 +390,7 @@ fn count(
     literal: Option<ExprId>,
     sends: &[Op],
     gate: &dyn Fn(ExprId) -> bool,
-) -> Option<u8> {
+) -> Option<Sends> {
     struct Count<'q, 'd, 'a> {
         uses: &'q Uses<'d, 'a>,
         sends: Vec<StmtId>,
@@ -431,6 +431,7 @@ fn count(
     let f = Function::new(d, literal, &cfg);
     let mut stmts = Vec::new();
     let mut floor = 0;
+    let mut exact = true;
     for op in sends {
         // A deferred send counts where it is registered; one of a recovered panic is sent in place of the others.
         let stmt = match op.literal {
@@ -448,8 +449,10 @@ fn count(
         let Some((block, _)) = f.cfg.position_of(stmt) else {
             continue;
         };
+        // How often is not known, but what is sent outside of loops is sent in any case.
         if f.cfg.repeating_loop(block).is_some() {
-            return None;
+            exact = false;
+            continue;
         }
         stmts.push(stmt);
     }
@@ -460,7 +463,23 @@ fn count(
         most: 0,
     };
     paths::search(&f, (f.cfg.entry, 0), 0, &mut question)?;
-    Some(question.most.max(floor))
+    let most = question.most.max(floor);
+    (exact || most > 0).then_some(Sends { most, exact })
+}
+
+/// How many sends there are on one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sends {
+    most: u8,
+    /// There are no more.
+    exact: bool,
+}
+
+impl Sends {
+    const NONE: Self = Self {
+        most: 0,
+        exact: true,
+    };
 }
 
 /// Whether a literal asks for a panic.
@@ -479,6 +498,8 @@ enum Event {
     Drained,
     /// These goroutines have come to their end, or may have.
     Joined(Vec<usize>),
+    /// One of those that this place starts has come to its end.
+    JoinedOne(usize),
 }
 
 struct Leak<'q, 'f, 'a> {
@@ -503,7 +524,7 @@ struct Balance {
 impl Leak<'_, '_, '_> {
     fn owed(&self, state: &Balance) -> u64 {
         (state.started.iter().zip(self.threads))
-            .map(|(n, t)| u64::from(*n) * u64::from(t.most.unwrap_or(0)))
+            .map(|(n, t)| u64::from(*n) * u64::from(t.most.map_or(0, |n| n.most)))
             .sum()
     }
 
@@ -552,6 +573,9 @@ impl Question for Leak<'_, '_, '_> {
                     Event::Drained => return Flow::Stop,
                     Event::Joined(threads) => {
                         threads.iter().for_each(|i| state.started[*i] = 0);
+                    }
+                    Event::JoinedOne(i) => {
+                        state.started[*i] = state.started[*i].saturating_sub(1);
                     }
                 }
             }
@@ -608,7 +632,7 @@ fn abandoned(
     let threads = &partners.threads;
     if partners.other_receiver
         || channel.capacity.is_none()
-        || !threads.iter().any(|t| t.most.is_some_and(|n| n > 0))
+        || !threads.iter().any(|t| t.most.is_some_and(|n| n.most > 0))
     {
         return Vec::new();
     }
@@ -636,13 +660,6 @@ fn abandoned(
         place.push(Event::Receive);
         blocks.extend(block_of(f, op.expr.into()));
     }
-    for block in blocks {
-        let loops = f.cfg.loops_containing(block).map(|l| l.stmt);
-        // A loop that makes the channel anew in each iteration does not count.
-        question
-            .loops
-            .extend(loops.filter(|l| !f.tree[*l].range.contains_range(f.tree[channel.stmt].range)));
-    }
     for op in &partners.own_closes {
         let place = question.events.entry(op.expr.into()).or_default();
         place.push(Event::Drained);
@@ -651,7 +668,15 @@ fn abandoned(
         let place = question.events.entry((*call).into()).or_default();
         place.push(Event::Drained);
     }
-    joins(f, uses, channel, threads, &mut question.events);
+    let singly = joins(f, uses, channel, threads, &mut question.events);
+    blocks.extend(singly.into_iter().filter_map(|e| block_of(f, e.into())));
+    for block in blocks {
+        let loops = f.cfg.loops_containing(block).map(|l| l.stmt);
+        // A loop that makes the channel anew in each iteration does not count.
+        question
+            .loops
+            .extend(loops.filter(|l| !f.tree[*l].range.contains_range(f.tree[channel.stmt].range)));
+    }
     let state = Balance {
         started: vec![0; threads.len()],
         received: 0,
@@ -664,7 +689,7 @@ fn abandoned(
     for (i, thread) in threads.iter().enumerate() {
         let endings: Vec<&Ending<Balance>> = endings
             .iter()
-            .filter(|e| e.state.started[i] > 0 && thread.most.is_some_and(|n| n > 0))
+            .filter(|e| e.state.started[i] > 0 && thread.most.is_some_and(|n| n.most > 0))
             .collect();
         if !endings.is_empty() {
             found.push(abandoned_finding(
@@ -701,15 +726,17 @@ pub(super) fn block_of(f: &Function<'_>, node: NodeId) -> Option<BlockId> {
     })
 }
 
-/// Where the owner learns that a goroutine has come to its end, or hands on what the goroutine waits with.
+/// Where the owner learns that a goroutine has come to its end, or hands on what the goroutine waits with. Gives the receives by which it
+/// learns of one of many.
 fn joins(
     f: &Function<'_>,
     uses: &Uses<'_, '_>,
     channel: &Channel,
     threads: &[Thread],
     events: &mut FxHashMap<NodeId, Vec<Event>>,
-) {
+) -> Vec<ExprId> {
     let d = uses.d;
+    let mut singly = Vec::new();
     let mut join = |expr: ExprId, shares: &dyn Fn(&Thread) -> bool| {
         let joined: Vec<usize> = (threads.iter().enumerate())
             .filter(|(_, t)| shares(t))
@@ -727,7 +754,13 @@ fn joins(
             ExprKind::Unary {
                 op: UnaryOp::Receive,
                 operand,
-            } => join(id, &|t| answers(uses, channel, t, *operand)),
+            } => {
+                let one = |t: &Thread| is_looped(f, channel, t) && sends_on(uses, t, *operand);
+                join(id, &|t| answers(uses, channel, t, *operand) && !one(t));
+                for (i, _) in threads.iter().enumerate().filter(|(_, t)| one(t)) {
+                    singly.push((id, i));
+                }
+            }
             ExprKind::Call { args, .. } => {
                 if uses.go_of(id).is_some() || threads.iter().any(|t| t.call == id) {
                     continue;
@@ -779,6 +812,22 @@ fn joins(
             join(over, &|t| shares(uses, t, *local));
         }
     }
+    for (expr, i) in &singly {
+        let place = events.entry((*expr).into()).or_default();
+        place.push(Event::JoinedOne(*i));
+    }
+    singly.into_iter().map(|(expr, _)| expr).collect()
+}
+
+/// Whether a goroutine of a literal sends on the channel that is received from here.
+fn sends_on(uses: &Uses<'_, '_>, thread: &Thread, operand: ExprId) -> bool {
+    let Some(Res::Local(other)) = uses.d.facts.refs.get(uses.d.tree.unparen(operand)) else {
+        return false;
+    };
+    let mut ops = Vec::new();
+    uses.collect(*other, 0, &mut ops);
+    thread.literal.is_some()
+        && (ops.iter()).any(|op| op.kind == OpKind::Send && op.literal == thread.literal)
 }
 
 fn address_of(d: &Declaration<'_>, expr: ExprId) -> ExprId {
@@ -886,7 +935,8 @@ fn abandoned_finding(
     let name = f.facts.locals[channel.local].ident.name;
     let first = endings[0];
     let looped = is_looped(f, channel, thread);
-    let twice = thread.most.is_some_and(|n| n > 1) && endings.iter().all(|e| e.state.received > 0);
+    let twice =
+        thread.most.is_some_and(|n| n.most > 1) && endings.iter().all(|e| e.state.received > 0);
     let function = f.name();
     let loop_end = first.exit.is_none() && first.range == f.tree[channel.stmt].range;
     let ends = if loop_end {
@@ -1080,7 +1130,8 @@ fn buffer_size(f: &Function<'_>, channel: &Channel, partners: &Partners) -> Opti
     let mut plain = 0u32;
     let mut counted = None;
     for thread in &partners.threads {
-        let most = u32::from(thread.most?);
+        let sends = thread.most.filter(|n| n.exact)?;
+        let most = u32::from(sends.most);
         match loop_of_start(f, channel, thread) {
             None => plain += most,
             Some(_) if counted.is_some() || most != 1 => return None,

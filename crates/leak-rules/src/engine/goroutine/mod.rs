@@ -22,6 +22,7 @@ pub(crate) mod lock;
 pub(crate) mod order;
 pub(crate) mod paths;
 pub(crate) mod relock;
+pub(crate) mod resend;
 pub(crate) mod uses;
 pub(crate) mod waitgroup;
 pub(crate) mod worker;
@@ -30,6 +31,13 @@ pub(crate) mod worker;
 pub(crate) const CHANNEL_NEEDS: &[Need] = &[
     Need::syntax(Syntax::GO.and(Syntax::CHAN)),
     Need::names(&["Go"]).and(Syntax::CHAN),
+];
+
+/// What there is in a declaration that sends twice: on a channel of its own, or on one that it is given.
+pub(crate) const SEND_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Go"]).and(Syntax::CHAN),
+    Need::syntax(Syntax::SEND),
 ];
 
 /// What there is in a declaration that starts a goroutine and may wait for it.

@@ -361,7 +361,7 @@ impl<'d, 'a> Uses<'d, 'a> {
         }
     }
 
-    /// The parameter of a literal called on the spot that the channel becomes.
+    /// The parameter of a literal that the channel becomes where it is called.
     fn handed(&self, op: &Op) -> Option<LocalId> {
         let OpKind::Given { call, index } = op.kind else {
             return None;
@@ -369,7 +369,15 @@ impl<'d, 'a> Uses<'d, 'a> {
         let ExprKind::Call { func, spread, .. } = &self.d.tree[call].kind else {
             return None;
         };
-        let literal = self.d.tree.unparen(*func);
+        let func = self.d.tree.unparen(*func);
+        // A variable that is only ever one literal stands for it, if that is run at this place only.
+        let literal = match self.d.facts.refs.get(func) {
+            Some(Res::Local(local)) => {
+                let literal = self.d.closure(*local)?;
+                (self.run(literal) == self.run_by(call)).then_some(literal)?
+            }
+            _ => func,
+        };
         let lit = self.d.tree.func_lit(literal)?;
         let param = (*self.d.facts.literals.get(literal)?.params.get(index)?)?;
         let l = &self.d.facts.locals[param];
