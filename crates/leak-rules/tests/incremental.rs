@@ -355,3 +355,60 @@ fn openers_cost_their_callers_little() {
     assert_eq!(counts.of("facts"), 3);
     assert_eq!(counts.of("solved"), 1);
 }
+
+/// Goroutines that a function starts, and what is done with the channel that they are given.
+const SENDERS: &str = r#"package p
+
+func send(ch chan int, n int) {
+	ch <- n
+}
+
+// One sends.
+func One(stop bool) int {
+	ch := make(chan int)
+	go send(ch, 1)
+	if stop {
+		return 0
+	}
+	return <-ch
+}
+
+// Two sends too.
+func Two(stop bool) int {
+	ch := make(chan int)
+	go send(ch, 2)
+	if stop {
+		return 0
+	}
+	return <-ch
+}
+
+// Other has nothing to do with it.
+func Other() int { return 1 }
+"#;
+
+#[test]
+fn what_is_done_with_a_channel_is_asked_once() {
+    let mut p = Project::of([SENDERS, "package p\n", "package q\n"]);
+    assert_eq!(p.findings(), ["One", "Two"]);
+    assert_eq!(p.counts().of("effects"), 1);
+
+    // Elsewhere, and in a caller: it is not asked again.
+    let (findings, counts) = p.edit("return 1", "return 12");
+    assert_eq!(findings, ["One", "Two"]);
+    assert_eq!((counts.of("effects"), counts.of("check_decl")), (0, 1));
+    let (findings, counts) = p.edit("go send(ch, 2)", "go send(ch, 22)");
+    assert_eq!(findings, ["One", "Two"]);
+    assert_eq!((counts.of("effects"), counts.of("check_decl")), (0, 1));
+
+    // In itself, without a change of what it does: its callers are not looked at again.
+    let (findings, counts) = p.edit("ch <- n\n}", "ch <- n\n\tprintln(n)\n}");
+    assert_eq!(findings, ["One", "Two"]);
+    assert_eq!(counts.of("effects"), 1);
+    assert!(counts.of("check_decl") <= 3);
+
+    // With a change: they are.
+    let (findings, counts) = p.edit("ch <- n\n", "select {\n\tcase ch <- n:\n\tdefault:\n\t}\n");
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!((counts.of("effects"), counts.of("check_decl")), (1, 3));
+}

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use go_model::cfg::{BlockId, Cfg, Cond, Node, Terminator};
-use go_model::db::{DeclId, decl_start, decl_tree};
-use go_model::facts::{Callee, LocalId, Res};
+use go_model::db::decl_start;
+use go_model::facts::{LocalId, Res};
 use go_model::members::View;
-use go_model::package::package_of_decl;
 use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId, TextRange};
 use rustc_hash::FxHashMap;
 
+use super::effect::{Sends, count, effect_of_call};
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Channel, Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;
@@ -20,12 +20,10 @@ use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{BufferSize, FixSite, LeakKind, LeakPoint, Pattern};
-use crate::engine::{facts, is_main, runs_once};
+use crate::engine::{is_main, runs_once};
 
 /// More goroutines of one channel than this are not told apart.
 const MAX_THREADS: usize = 8;
-/// How deep helpers are looked into.
-const MAX_HELPERS: u32 = 3;
 
 /// The findings about channels in a declaration, of all rules about them.
 pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
@@ -73,18 +71,6 @@ struct Thread {
     most: Option<Sends>,
     /// Where a named function sends.
     far: Option<(Arc<PathBuf>, TextRange)>,
-}
-
-/// What a declared function does with a channel that it is given.
-#[derive(Default)]
-pub(super) struct Effect {
-    pub(super) unknown: bool,
-    pub(super) receives: bool,
-    closes: bool,
-    sends: bool,
-    /// The most sends on one path; `None` if not known.
-    most: Option<Sends>,
-    place: Option<(Arc<PathBuf>, TextRange)>,
 }
 
 fn look(
@@ -216,7 +202,10 @@ impl Partners {
                                     start: stmt,
                                     sends: Vec::new(),
                                     most: effect.most,
-                                    far: effect.place,
+                                    far: effect.place.map(|(decl, range)| {
+                                        let db = f.d.db;
+                                        (decl.file(db).path(db), range + decl_start(db, decl))
+                                    }),
                                 });
                             }
                         }
@@ -250,99 +239,6 @@ impl Partners {
 fn is_deferred_in(uses: &Uses<'_, '_>, op: &Op, goroutine: ExprId) -> bool {
     op.literal
         .is_some_and(|l| matches!(uses.run(l), Run::Deferred(site) if site.by == Some(goroutine)))
-}
-
-/// What the function that a call calls does with an argument.
-pub(super) fn effect_of_call(
-    d: &Declaration<'_>,
-    call: ExprId,
-    index: usize,
-    depth: u32,
-) -> Effect {
-    let unknown = Effect {
-        unknown: true,
-        ..Effect::default()
-    };
-    let callee = match d.facts.callees.get(call) {
-        Some(callee @ (Callee::Func(_) | Callee::Method(_))) => callee,
-        _ => return unknown,
-    };
-    if matches!(callee, Callee::Method(m) if m.interface) || depth >= MAX_HELPERS {
-        return unknown;
-    }
-    let Some(decl) = go_model::summary::callee_decl(d.db, d.decl, callee) else {
-        return unknown;
-    };
-    if package_of_decl(d.db, decl) != package_of_decl(d.db, d.decl) {
-        return unknown;
-    }
-    effect_of(d, decl, index, depth).unwrap_or(unknown)
-}
-
-fn effect_of(d: &Declaration<'_>, decl: DeclId, index: usize, depth: u32) -> Option<Effect> {
-    let db = d.db;
-    let tree = decl_tree(db, decl);
-    if tree.has_error {
-        return None;
-    }
-    let param = tree.func()?.signature.params.get(index)?;
-    let facts = facts(db, decl);
-    let Some(local) = *facts.params.get(index)? else {
-        // Unnamed: nothing is done with it.
-        return Some(Effect::default());
-    };
-    let l = &facts.locals[local];
-    if param.variadic || l.assignments > 1 || l.address_taken {
-        return None;
-    }
-    let callee = Declaration::new(db, decl, &tree, &facts, Depth::Full);
-    let uses = Uses::new(&callee);
-    let mut ops = Vec::new();
-    uses.collect(local, 0, &mut ops);
-    let mut effect = Effect {
-        most: Some(Sends::NONE),
-        ..Effect::default()
-    };
-    let mut sends = Vec::new();
-    for op in &ops {
-        let runner = uses.runner(op.literal, None);
-        match op.kind {
-            OpKind::Escapes => return None,
-            OpKind::Measure => {}
-            OpKind::Send if op.optional => {}
-            OpKind::Send => {
-                effect.sends = true;
-                effect.place.get_or_insert_with(|| {
-                    let start = decl_start(db, decl);
-                    let path = decl.file(db).path(db);
-                    (path, tree[op.stmt].range + start)
-                });
-                if runner == Runner::Own(false) {
-                    sends.push(*op);
-                } else {
-                    effect.most = None;
-                }
-            }
-            OpKind::Receive | OpKind::Range => effect.receives = true,
-            OpKind::Close => effect.closes = true,
-            OpKind::Given { call, index } => {
-                let inner = effect_of_call(&callee, call, index, depth + 1);
-                if inner.unknown {
-                    return None;
-                }
-                effect.receives |= inner.receives;
-                effect.closes |= inner.closes;
-                if inner.sends {
-                    effect.sends = true;
-                    effect.most = None;
-                }
-            }
-        }
-    }
-    if effect.most.is_some() {
-        effect.most = count(&callee, &uses, None, &sends, &|_| false);
-    }
-    Some(effect)
 }
 
 /// The most sends on one path through a goroutine's literal.
@@ -382,111 +278,6 @@ fn woken_elsewhere(uses: &Uses<'_, '_>, local: LocalId, owner: Option<ExprId>) -
         OpKind::Send | OpKind::Close => !matches!(uses.runner(op.literal, owner), Runner::Own(_)),
         _ => false,
     })
-}
-
-fn count(
-    d: &Declaration<'_>,
-    uses: &Uses<'_, '_>,
-    literal: Option<ExprId>,
-    sends: &[Op],
-    gate: &dyn Fn(ExprId) -> bool,
-) -> Option<Sends> {
-    struct Count<'q, 'd, 'a> {
-        uses: &'q Uses<'d, 'a>,
-        sends: Vec<StmtId>,
-        gate: &'q dyn Fn(ExprId) -> bool,
-        most: u8,
-    }
-    impl Question for Count<'_, '_, '_> {
-        type State = u8;
-        fn at(&mut self, _: BlockId, item: Item, state: &mut u8) -> Flow {
-            let Item::Node(node) = item else {
-                return Flow::On;
-            };
-            let root: NodeId = match node {
-                Node::Stmt(s) | Node::Defer(s) => s.into(),
-                Node::Eval(e) => e.into(),
-                Node::RangeBind(_) | Node::TypeBind(..) => return Flow::On,
-            };
-            for id in self.uses.nodes(root) {
-                match id {
-                    NodeId::Expr(e) if (self.gate)(e) => return Flow::Stop,
-                    NodeId::Stmt(s) if self.sends.contains(&s) => {
-                        *state = (*state + 1).min(4);
-                        self.most = self.most.max(*state);
-                    }
-                    _ => {}
-                }
-            }
-            Flow::On
-        }
-        fn along(&mut self, _: BlockId, _: BlockId, _: Way, _: &mut u8) -> bool {
-            true
-        }
-    }
-    let cfg = d.cfg(literal)?;
-    if cfg.truncated {
-        return None;
-    }
-    let f = Function::new(d, literal, &cfg);
-    let mut stmts = Vec::new();
-    let mut floor = 0;
-    let mut exact = true;
-    for op in sends {
-        // A deferred send counts where it is registered; one of a recovered panic is sent in place of the others.
-        let stmt = match op.literal {
-            l if l == literal => op.stmt,
-            Some(l) => match uses.run(l) {
-                Run::Deferred(_) if recovers(d, l) => {
-                    floor = 1;
-                    continue;
-                }
-                Run::Deferred(site) => site.stmt,
-                _ => return None,
-            },
-            None => return None,
-        };
-        let Some((block, _)) = f.cfg.position_of(stmt) else {
-            continue;
-        };
-        // How often is not known, but what is sent outside of loops is sent in any case.
-        if f.cfg.repeating_loop(block).is_some() {
-            exact = false;
-            continue;
-        }
-        stmts.push(stmt);
-    }
-    let mut question = Count {
-        uses,
-        sends: stmts,
-        gate,
-        most: 0,
-    };
-    paths::search(&f, (f.cfg.entry, 0), 0, &mut question)?;
-    let most = question.most.max(floor);
-    (exact || most > 0).then_some(Sends { most, exact })
-}
-
-/// How many sends there are on one path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sends {
-    most: u8,
-    /// There are no more.
-    exact: bool,
-}
-
-impl Sends {
-    const NONE: Self = Self {
-        most: 0,
-        exact: true,
-    };
-}
-
-/// Whether a literal asks for a panic.
-fn recovers(d: &Declaration<'_>, literal: ExprId) -> bool {
-    d.tree
-        .walk(literal, Literals::Enter)
-        .any(|id| id.expr().is_some_and(|e| is_builtin(d, e, "recover")))
 }
 
 /// What a node of the owner's graph means for the channel.

@@ -10,8 +10,9 @@ use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{NodeId, TextRange};
 
-use super::channel::{Effect, effect_of_call, has_literal_owner};
+use super::channel::has_literal_owner;
 use super::control::Control;
+use super::effect::{Effect, effect_of_call};
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;

@@ -14,6 +14,7 @@ pub(crate) mod channel;
 pub(crate) mod cond;
 pub(crate) mod context;
 mod control;
+mod effect;
 pub(crate) mod endless;
 pub(crate) mod group;
 pub(crate) mod held;
