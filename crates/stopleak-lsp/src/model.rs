@@ -480,6 +480,8 @@ impl Model {
             self.outbox.publish(Publication {
                 path: Arc::clone(path),
                 uri: document.uri,
+                // What still runs comes too late.
+                check: self.generation.load(Ordering::SeqCst) + 1,
                 version: None,
                 items: None,
             });
@@ -984,6 +986,7 @@ impl Model {
                 outbox.publish(Publication {
                     path: subject.path,
                     uri: subject.uri,
+                    check: generation,
                     version: (!on_save).then_some(subject.version),
                     items: Some(items),
                 });
@@ -1042,6 +1045,7 @@ impl Model {
             self.outbox.publish(Publication {
                 path: Arc::from(path),
                 uri,
+                check: self.generation.load(Ordering::SeqCst),
                 version: None,
                 items,
             });

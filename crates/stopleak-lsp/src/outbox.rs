@@ -42,6 +42,8 @@ impl Versions {
 pub(crate) struct Publication {
     pub(crate) path: Arc<Path>,
     pub(crate) uri: Uri,
+    /// The number of the check that it comes from: checks may overtake each other, and then the later one counts.
+    pub(crate) check: u64,
     /// The version that was analysed; `None` for files that are not open, and for checks on save, which may be behind.
     pub(crate) version: Option<i32>,
     /// `None`: take back what was published and forget the document.
@@ -145,13 +147,16 @@ async fn send(
     jitter: Jitter,
 ) {
     let mut published: HashMap<Arc<Path>, Vec<Diagnostic>> = HashMap::new();
+    let mut checks: HashMap<Arc<Path>, u64> = HashMap::new();
     let mut waiting = Vec::new();
     while receiver.recv_many(&mut waiting, 1024).await > 0 {
         // While the client was slow more may have come: of each document only the last counts.
-        let mut newest: HashMap<Arc<Path>, usize> = HashMap::new();
+        let mut newest: HashMap<Arc<Path>, (u64, usize)> = HashMap::new();
         for (i, out) in waiting.iter().enumerate() {
             if let Out::Publish(publication) = out {
-                newest.insert(Arc::clone(&publication.path), i);
+                let (path, check) = (Arc::clone(&publication.path), publication.check);
+                let last = newest.entry(path).or_insert((check, i));
+                *last = (*last).max((check, i));
             }
         }
         for (i, out) in waiting.drain(..).enumerate() {
@@ -162,12 +167,18 @@ async fn send(
                     let Publication {
                         path,
                         uri,
+                        check,
                         version,
                         items,
                     } = publication;
-                    if newest.get(&path) != Some(&i) && items.is_some() {
+                    if newest.get(&path) != Some(&(check, i)) && items.is_some() {
                         continue;
                     }
+                    let last = checks.entry(Arc::clone(&path)).or_default();
+                    if check < *last && items.is_some() {
+                        continue;
+                    }
+                    *last = check.max(*last);
                     let spelled = life.spelling(uri.as_str());
                     let Some(items) = items else {
                         if published.remove(&path).is_some_and(|last| !last.is_empty()) {
