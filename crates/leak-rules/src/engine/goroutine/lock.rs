@@ -369,17 +369,19 @@ fn missing(
         return None;
     }
     let lock_stmt = uses.holder(lock.call)?;
-    let (lock_block, _) = f.cfg.position_of(lock_stmt)?;
-    // Taken on a condition: so it is given back.
-    let locks: Vec<BlockId> = same
+    // What was not taken before in each case is taken on a condition, or the function is entered with it: so it is given back, or left.
+    let locks: Vec<(BlockId, usize)> = same
         .iter()
         .filter(|op| op.locks && op.literal == f.literal)
-        .filter_map(|op| Some(f.cfg.position_of(uses.holder(op.call)?)?.0))
+        .filter_map(|op| f.cfg.position_of(uses.holder(op.call)?))
         .collect();
-    let reachable = f.cfg.reachable_from(lock_block);
     for unlock in &unlocks {
-        let (block, _) = f.cfg.position_of(uses.holder(unlock.call)?)?;
-        if reachable.contains(block) && !locks.iter().any(|l| f.dominators().dominates(*l, block)) {
+        let (block, node) = f.cfg.position_of(uses.holder(unlock.call)?)?;
+        let taken = |&(b, n): &(BlockId, usize)| match b == block {
+            true => n < node,
+            false => f.dominators().dominates(b, block),
+        };
+        if !locks.iter().any(taken) {
             return None;
         }
     }
