@@ -857,6 +857,11 @@ impl<'a> Interp<'a> {
                     self.ev.moved = true;
                 }
             }
+            for result in f.results().iter().flatten() {
+                if let Some(literal) = f.closure_of(*result) {
+                    self.ev.moved |= self.captures(state, literal);
+                }
+            }
         }
         self.ev.moved |= state.marks.iter().any(|m| m.role == Role::Keeper);
         if self.ev.settled() {
@@ -3067,6 +3072,13 @@ impl<'a> Interp<'a> {
                                 }
                             }
                             Some(_) => {
+                                self.ev.moved = true;
+                                continue;
+                            }
+                            // What holds it is closed: whether that goes on to the thing is not known here.
+                            None if !path.is_empty()
+                                && effect.released(&[], releases).is_some() =>
+                            {
                                 self.ev.moved = true;
                                 continue;
                             }

@@ -45,6 +45,7 @@
 //! - [Go 1.23 release notes, timer changes](https://go.dev/doc/go1.23#timer-changes)
 
 use go_model::cfg::{BlockId, Terminator};
+use go_model::facts::Res;
 use go_syntax::ast::{BinaryOp, CommCase, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 
 use crate::Severity;
@@ -129,10 +130,32 @@ fn goes_on(
             others().any(|(i, b)| {
                 let ends = cases.get(i).and_then(|case| cancelled(f, case));
                 f.cfg.comes_round(*b, l.stmt)
+                    && !cases.get(i).is_some_and(|case| says_stop(f, l.stmt, case))
                     && !ends.is_some_and(|context| asks_for_life(f, l.stmt, &context))
             })
         })
         .map(|l| l.stmt)
+}
+
+/// Whether an arm sets the variable that alone keeps the loop going, and does nothing else with it.
+fn says_stop(f: &Function<'_>, looping: StmtId, case: &CommCase) -> bool {
+    let StmtKind::For {
+        cond: Some(cond), ..
+    } = f.tree[looping].kind
+    else {
+        return false;
+    };
+    let Some(Res::Local(flag)) = f.facts.refs.get(f.tree.unparen(cond)) else {
+        return false;
+    };
+    let sets = |stmt: &StmtId| match &f.tree[*stmt].kind {
+        StmtKind::Assign { lhs, rhs, .. } => (lhs.iter().zip(rhs)).any(|(l, r)| {
+            f.facts.refs.get(f.tree.unparen(*l)) == Some(&Res::Local(*flag))
+                && f.facts.refs.get(f.tree.unparen(*r)) == Some(&Res::Bool(false))
+        }),
+        _ => false,
+    };
+    case.body.iter().any(sets)
 }
 
 /// The context whose end an arm waits for.
