@@ -275,6 +275,11 @@ fn obligation(
     if is_widened_accept(f, call) {
         return None;
     }
+    if (f.target(call)).is_some_and(|target| target.is_method("io/fs", "FS", "Open"))
+        && receiver(f, call).is_some_and(|files| is_embedded(f, files, 0))
+    {
+        return None;
+    }
     let mut parent = None;
     let mut parent_ends: &[&str] = &[];
     match acquirer.extra {
@@ -723,6 +728,48 @@ pub(crate) fn never_fails(f: &Function<'_>, call: ExprId) -> bool {
         && ty == "Writer"
         && PARTS.contains(&target.name.as_str())
         && receiver(f, call).is_some_and(|writer| is_in_memory(f, writer, 0))
+}
+
+/// Whether the address of a connection or listener is asserted to be of the type that its network has: that always holds.
+pub(crate) fn is_own_address(f: &Function<'_>, assertion: ExprId, address: ExprId) -> bool {
+    const ADDRESSES: &[(&str, &[&str])] = &[
+        ("TCPAddr", &["TCPConn", "TCPListener"]),
+        ("UDPAddr", &["UDPConn"]),
+        ("UnixAddr", &["UnixConn", "UnixListener"]),
+    ];
+    let asserted = (f.facts.types.get(f.tree.unparen(assertion)))
+        .and_then(|ty| ty.as_named_or_pointer())
+        .filter(|named| named.package == "net");
+    let address = f.tree.unparen(address);
+    let owner = receiver(f, address)
+        .and_then(|owner| f.facts.types.get(owner))
+        .and_then(|ty| ty.as_named_or_pointer())
+        .filter(|named| named.package == "net");
+    let (Some(asserted), Some(owner), Some(target)) = (asserted, owner, f.target(address)) else {
+        return false;
+    };
+    let own = target.package == "net" && (target.name == "LocalAddr" || target.name == "Addr");
+    own && ADDRESSES
+        .iter()
+        .any(|(addr, owners)| asserted.name == *addr && owners.contains(&owner.name.as_str()))
+}
+
+/// Whether a file system lies in the program itself: its files hold nothing.
+fn is_embedded(f: &Function<'_>, files: ExprId, depth: u32) -> bool {
+    let files = f.tree.unparen(files);
+    if (f.facts.types.get(files)).is_some_and(|ty| ty.is_named("embed", "FS")) {
+        return true;
+    }
+    if depth > 4 {
+        return false;
+    }
+    if let Some(Res::Local(local)) = f.facts.refs.get(files) {
+        return (f.d.only_value(*local))
+            .is_some_and(|(value, index)| index == 0 && is_embedded(f, value, depth + 1));
+    }
+    let passes = matches!(f.facts.callees.get(files), Some(Callee::Conversion))
+        || (f.target(files)).is_some_and(|target| target.is_func("io/fs", "Sub"));
+    passes && first_arg(f, files).is_some_and(|below| is_embedded(f, below, depth + 1))
 }
 
 /// Whether a connection comes from the `Accept` of an interface that takes it over from `net.Listener`: what implements it may give out

@@ -24,7 +24,7 @@ use go_syntax::{Name, TextRange};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::collection::{is_collection, range_of_key};
-use super::find::never_fails;
+use super::find::{is_own_address, never_fails};
 use super::function::{Depth, Function, Target};
 use super::kinds::{Acquirer, Extra, Kind, Owner, Spread};
 use super::outline::{cond_key, equals_key};
@@ -1862,7 +1862,9 @@ impl<'a> Interp<'a> {
             return None;
         };
         let rel = self.quiet(state, *base);
-        if rel.is(Role::Err) {
+        if is_own_address(f, values[0], *base) {
+            Some((Imp::Keep, Imp::Drop))
+        } else if rel.is(Role::Err) {
             Some((Imp::Drop, Imp::Keep))
         } else if rel.is(Role::Thing) {
             let own = self.own_type(state);
