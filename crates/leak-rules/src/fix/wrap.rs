@@ -181,39 +181,35 @@ impl Wrap<'_, '_> {
             if let Some((range, by)) = &inserted.replace {
                 push(&mut edits, range.clone(), by.clone());
             }
-            if let InsertPoint::ElseIf(check) = inserted.point {
-                let (range, base) = else_word(cx, check)?;
-                let code = &inserted.code;
-                push(&mut edits, range, format!("\n\t{base}{code}\n\t{base}"));
-            }
-            let (at, prefix) = match inserted.point {
-                InsertPoint::ElseIf(_) => (last, String::new()),
+            let place = match inserted.point {
+                InsertPoint::ElseIf(check) => {
+                    let (range, base) = else_word(cx, check)?;
+                    let code = &inserted.code;
+                    push(&mut edits, range, format!("\n\t{base}{code}\n\t{base}"));
+                    None
+                }
                 InsertPoint::After(stmt) => {
                     let stmt = cx.stmt_range(stmt);
                     if !first_on_line(text, stmt.start) {
                         return None;
                     }
-                    (
-                        builder.owned_end(stmt.end)?,
-                        indentation(text, stmt.start).to_owned(),
-                    )
+                    let end = builder.owned_end(stmt.end)?;
+                    Some((end, indentation(text, stmt.start).to_owned()))
                 }
                 InsertPoint::BlockStart(block) => {
                     let brace = cx.abs(block).start;
-                    (
-                        builder.owned_end(brace + 1)?,
-                        format!("{}\t", indentation(text, brace)),
-                    )
+                    let start = builder.owned_end(brace + 1)?;
+                    Some((start, format!("{}\t", indentation(text, brace))))
                 }
             };
-            let code = indent(&inserted.code, &format!("{prefix}\t"));
-            if matches!(inserted.point, InsertPoint::ElseIf(_)) {
-                // Done.
-            } else if at < first {
-                // Directly behind the opening brace.
-                push(&mut edits, first..first, format!("{code}\n"));
-            } else {
-                push(&mut edits, at..at, format!("\n{code}"));
+            if let Some((at, prefix)) = place {
+                let code = indent(&inserted.code, &format!("{prefix}\t"));
+                if at < first {
+                    // Directly behind the opening brace.
+                    push(&mut edits, first..first, format!("{code}\n"));
+                } else {
+                    push(&mut edits, at..at, format!("\n{code}"));
+                }
             }
         }
         // One tab more for every line that does not begin inside a raw string.

@@ -137,7 +137,7 @@ fn goes_on(
         .map(|l| l.stmt)
 }
 
-/// Whether an arm sets the variable that alone keeps the loop going, and does nothing else with it.
+/// Whether an arm says by the variable that alone keeps the loop going that it is to end.
 fn says_stop(f: &Function<'_>, looping: StmtId, case: &CommCase) -> bool {
     let StmtKind::For {
         cond: Some(cond), ..

@@ -6,36 +6,21 @@ use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId};
 use rustc_hash::FxHashSet;
 
-use super::held::{Callees, Event, Locks, render_lock, takes_locks};
+use super::held::{Callees, Event, Locks, in_each_function, render_lock, takes_locks};
 use super::lock::Key;
 use super::paths::{self, Flow, Item, Question};
 use super::uses::{OpKind, Run, Runner, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::function::{Declaration, Depth, Function};
-use crate::engine::pattern::{finding, functions, step};
+use crate::engine::function::{Declaration, Function};
+use crate::engine::pattern::{finding, step};
 
 /// Waits of a function that holds a lock, for goroutines that cannot come before they have the same lock.
 pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
     if !takes_locks(cx.tree) || !starts(cx.tree) {
         return Vec::new();
     }
-    let d = cx.declaration(Depth::Full);
-    let uses = Uses::new(d);
-    let callees = Callees::default();
-    let mut found = Vec::new();
-    for literal in functions(cx.tree) {
-        let Some(cfg) = d.cfg(literal).filter(|cfg| !cfg.truncated) else {
-            continue;
-        };
-        let f = Function::new(d, literal, &cfg);
-        let locks = Locks::new(&f, &uses);
-        if locks.ops.iter().any(|op| op.locks) {
-            found.extend(look(&f, &locks, &callees, rule));
-        }
-    }
-    found.sort_by_key(|finding: &RawFinding| finding.range.start());
-    found
+    in_each_function(cx, |f, locks, callees| look(f, locks, callees, rule))
 }
 
 /// Whether a goroutine may be started: a question before anything is resolved.

@@ -13,14 +13,15 @@ use go_syntax::{Literals, NodeId, TextRange};
 use rustc_hash::FxHashMap;
 
 use super::effect::{Sends, count, effect_of_call};
+use super::if_it_may_run_often;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Channel, Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
-use crate::engine::function::{Declaration, Depth, Function};
+use crate::engine::function::{Declaration, Function};
+use crate::engine::is_main;
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{BufferSize, FixSite, LeakKind, LeakPoint, Pattern};
-use crate::engine::{is_main, runs_once};
 
 /// More goroutines of one channel than this are not told apart.
 const MAX_THREADS: usize = 8;
@@ -39,14 +40,7 @@ pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         }
         found
     };
-    if at(Depth::Shallow).is_empty() {
-        return Vec::new();
-    }
-    let found = at(Depth::Full);
-    if found.is_empty() || runs_once(cx) {
-        return Vec::new();
-    }
-    found
+    if_it_may_run_often(cx, at)
 }
 
 /// Whether some channel is made in a literal of the declaration: a handler in `main` may run often.

@@ -9,14 +9,15 @@ use go_syntax::TextRange;
 use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use rustc_hash::FxHashSet;
 
+use super::if_it_may_run_often;
 use super::uses::{Run, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::find::enclosing_literal;
-use crate::engine::function::{Declaration, Depth, Function};
+use crate::engine::function::{Declaration, Function};
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{FixSite, Pattern};
-use crate::engine::{facts, is_main, runs_once};
+use crate::engine::{facts, is_main};
 
 /// The goroutines that a declaration starts and that never end.
 pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
@@ -31,14 +32,10 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
         }
         found
     };
-    if !starts_a_loop(cx) || is_main(cx) || is_init(cx) || at(Depth::Shallow).is_empty() {
+    if !starts_a_loop(cx) || is_main(cx) || is_init(cx) {
         return Vec::new();
     }
-    let found = at(Depth::Full);
-    if found.is_empty() || runs_once(cx) {
-        return Vec::new();
-    }
-    found
+    if_it_may_run_often(cx, at)
 }
 
 fn is_init(cx: &CheckContext<'_>) -> bool {

@@ -19,16 +19,40 @@ use rustc_hash::FxHashMap;
 use super::lock::{Key, Root, key, may_alias, may_unlock_by, receiver, shape};
 use super::paths::{self, Flow, Item, Question};
 use super::uses::{Run, Uses};
-use crate::check::RawRelated;
+use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::facts;
 use crate::engine::find::last_name;
 use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::outline::render;
+use crate::engine::pattern::functions;
 
 /// How deep called functions are looked into.
 const MAX_CALLS: u32 = 3;
 /// How many functions are looked into for one declaration.
 const MAX_FUNCTIONS: usize = 64;
+
+/// What is found in the functions and literals of a declaration that take locks, in the order of the source.
+pub(super) fn in_each_function(
+    cx: &CheckContext<'_>,
+    look: impl Fn(&Function<'_>, &Locks<'_, '_>, &Callees) -> Vec<RawFinding>,
+) -> Vec<RawFinding> {
+    let d = cx.declaration(Depth::Full);
+    let uses = Uses::new(d);
+    let callees = Callees::default();
+    let mut found = Vec::new();
+    for literal in functions(cx.tree) {
+        let Some(cfg) = d.cfg(literal).filter(|cfg| !cfg.truncated) else {
+            continue;
+        };
+        let f = Function::new(d, literal, &cfg);
+        let locks = Locks::new(&f, &uses);
+        if locks.ops.iter().any(|op| op.locks) {
+            found.extend(look(&f, &locks, &callees));
+        }
+    }
+    found.sort_by_key(|finding: &RawFinding| finding.range.start());
+    found
+}
 
 /// A call that takes a lock or gives it back.
 #[derive(Debug, Clone)]

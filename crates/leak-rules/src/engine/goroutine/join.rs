@@ -13,14 +13,15 @@ use go_syntax::{NodeId, TextRange};
 use super::channel::has_literal_owner;
 use super::control::Control;
 use super::effect::{Effect, effect_of_call};
+use super::if_it_may_run_often;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::function::{Declaration, Depth, Function};
+use crate::engine::function::{Declaration, Function};
 use crate::engine::pattern::{finding, step};
-use crate::engine::site::{FixSite, LeakKind, LeakPoint, Pattern};
-use crate::engine::{facts, is_main, runs_once};
+use crate::engine::site::{FixSite, Pattern};
+use crate::engine::{facts, is_main};
 
 const WAIT_GROUP: (&str, &str) = ("sync", "WaitGroup");
 const ERR_GROUP: (&str, &str) = ("golang.org/x/sync/errgroup", "Group");
@@ -43,14 +44,7 @@ pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         }
         found
     };
-    if at(Depth::Shallow).is_empty() {
-        return Vec::new();
-    }
-    let found = at(Depth::Full);
-    if found.is_empty() || runs_once(cx) {
-        return Vec::new();
-    }
-    found
+    if_it_may_run_often(cx, at)
 }
 
 /// Something by which a goroutine says that it has come to its end, in a variable of whoever starts it.
@@ -821,6 +815,16 @@ fn start_range(f: &Function<'_>, worker: &Worker) -> TextRange {
     }
 }
 
+/// From the start of a goroutine to the returns that leave it running.
+fn tell_way(found: &mut RawFinding, start: TextRange, endings: &[Ending<Left>], without: &str) {
+    (found.related).push(step("the goroutine is started here", start));
+    for ending in endings.iter().take(3) {
+        found.related.extend(ending.decision_step());
+        let what = format!("returns without {without}");
+        found.related.push(step(what, ending.range));
+    }
+}
+
 fn declined_finding(
     f: &Function<'_>,
     handle: &Handle,
@@ -834,15 +838,7 @@ fn declined_finding(
     );
     let rule = crate::rules::unjoined_goroutine_on_timeout::RULE.name;
     let mut found = finding(f, rule, Severity::Hint, message, start);
-    found
-        .related
-        .push(step("the goroutine is started here", start));
-    for ending in endings.iter().take(3) {
-        found.related.extend(ending.decision_step());
-        found
-            .related
-            .push(step(format!("returns without `{name}`"), ending.range));
-    }
+    tell_way(&mut found, start, endings, &format!("`{name}`"));
     found
 }
 
@@ -868,15 +864,7 @@ fn skipped_finding(
     );
     let rule = crate::rules::unjoined_goroutine::RULE.name;
     let mut found = finding(f, rule, Severity::Information, message, start);
-    found
-        .related
-        .push(step("the goroutine is started here", start));
-    for ending in endings.iter().take(3) {
-        found.related.extend(ending.decision_step());
-        found
-            .related
-            .push(step(format!("returns without {what}"), ending.range));
-    }
+    tell_way(&mut found, start, endings, &what);
     let wait = (handle.ops.iter()).find(|op| joins.waits.contains(&op.node));
     if let Some(wait) = wait {
         let range = match wait.node {
@@ -899,14 +887,7 @@ fn skipped_finding(
             pattern,
             cx.in_test,
         );
-        site.leaks = endings
-            .iter()
-            .map(|e| LeakPoint {
-                stmt: e.exit,
-                kind: LeakKind::Return,
-                operands_touch: false,
-            })
-            .collect();
+        site.leaks = endings.iter().map(Ending::leak_point).collect();
         found.site = Some(Box::new(site));
     }
     found

@@ -7,7 +7,10 @@
 //! Architecture invariant: a primitive that escapes (returned, stored, given to something that is not known) has unknown partners, and
 //! nothing is reported of it.
 
+use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::{Need, Syntax};
+use crate::engine::function::Depth;
+use crate::engine::runs_once;
 
 pub(crate) mod blocked;
 pub(crate) mod channel;
@@ -47,3 +50,19 @@ pub(crate) const JOIN_NEEDS: &[Need] = &[
     Need::names(&["Wait"]).and(Syntax::GO),
     Need::names(&["Go"]),
 ];
+
+/// What `at` finds, unless the declaration runs once in the life of the process. Called functions are looked into only where something is
+/// found without.
+fn if_it_may_run_often(
+    cx: &CheckContext<'_>,
+    at: impl Fn(Depth) -> Vec<RawFinding>,
+) -> Vec<RawFinding> {
+    if at(Depth::Shallow).is_empty() {
+        return Vec::new();
+    }
+    let found = at(Depth::Full);
+    if found.is_empty() || runs_once(cx) {
+        return Vec::new();
+    }
+    found
+}

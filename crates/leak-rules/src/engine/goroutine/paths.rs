@@ -15,6 +15,7 @@ use crate::check::RawRelated;
 use crate::engine::function::Function;
 use crate::engine::outline::{CondKey, cond_key, equals_key};
 use crate::engine::pattern::step;
+use crate::engine::site::{LeakKind, LeakPoint};
 
 /// How many states are looked at before a search is given up.
 const MAX_STATES: usize = 6000;
@@ -88,6 +89,15 @@ impl<S> Ending<S> {
             },
             range,
         ))
+    }
+
+    /// The place that a fix has to do something about.
+    pub(crate) fn leak_point(&self) -> LeakPoint {
+        LeakPoint {
+            stmt: self.exit,
+            kind: LeakKind::Return,
+            operands_touch: false,
+        }
     }
 }
 

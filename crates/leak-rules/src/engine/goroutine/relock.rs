@@ -2,35 +2,19 @@
 
 use go_syntax::ast::{DeclTree, ExprId};
 
-use super::held::{Callees, Event, Locks, render_lock, takes_locks};
-use super::uses::Uses;
+use super::held::{Callees, Event, Locks, in_each_function, render_lock, takes_locks};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
-use crate::engine::function::{Depth, Function};
+use crate::engine::function::Function;
 use crate::engine::outline::render;
-use crate::engine::pattern::{finding, functions, step};
+use crate::engine::pattern::{finding, step};
 
 /// The places where a function waits for a lock that it holds itself.
 pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
     if !takes_locks(cx.tree) || !holds_over_something(cx.tree) {
         return Vec::new();
     }
-    let d = cx.declaration(Depth::Full);
-    let uses = Uses::new(d);
-    let callees = Callees::default();
-    let mut found = Vec::new();
-    for literal in functions(cx.tree) {
-        let Some(cfg) = d.cfg(literal).filter(|cfg| !cfg.truncated) else {
-            continue;
-        };
-        let f = Function::new(d, literal, &cfg);
-        let locks = Locks::new(&f, &uses);
-        if locks.ops.iter().any(|op| op.locks) {
-            found.extend(look(&f, &locks, &callees, rule));
-        }
-    }
-    found.sort_by_key(|finding: &RawFinding| finding.range.start());
-    found
+    in_each_function(cx, |f, locks, callees| look(f, locks, callees, rule))
 }
 
 /// Whether a declaration has a call beside one that takes a lock: a question before anything is resolved.

@@ -5,7 +5,7 @@ use go_model::facts::{Callee, LocalId, Res};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, NodeId, TextRange};
 
-use super::paths::{self, Flow, Item, Question};
+use super::paths::{self, Ending, Flow, Item, Question};
 use super::uses::{Run, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -14,7 +14,7 @@ use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::interp::Place;
 use crate::engine::outline::render;
 use crate::engine::pattern::{finding, step};
-use crate::engine::site::{FixSite, LeakKind, LeakPoint, Pattern};
+use crate::engine::site::{FixSite, Pattern};
 
 /// A call of a method of a `sync.WaitGroup`.
 struct GroupOp {
@@ -257,14 +257,7 @@ fn skips_done(
         cx.in_test,
     );
     site.releases = done.iter().map(|op| op.stmt).collect();
-    site.leaks = endings
-        .iter()
-        .map(|e| LeakPoint {
-            stmt: e.exit,
-            kind: LeakKind::Return,
-            operands_touch: false,
-        })
-        .collect();
+    site.leaks = endings.iter().map(Ending::leak_point).collect();
     found.site = Some(Box::new(site));
     Some(found)
 }
