@@ -1468,13 +1468,7 @@ fn insert_point(
         AcquireShape::Define | AcquireShape::Assign | AcquireShape::Var | AcquireShape::Statement
     );
     let Some(error) = error else {
-        return match shape {
-            AcquireShape::Init(owner) => match &f.tree[owner].kind {
-                StmtKind::If { .. } => None,
-                _ => None,
-            },
-            _ => (in_list && plain).then_some(InsertPoint::After(stmt)),
-        };
+        return (in_list && plain).then_some(InsertPoint::After(stmt));
     };
     let Some(local) = error.local else {
         return (in_list && plain && kind.nil_release_ok).then_some(InsertPoint::After(stmt));
@@ -1859,66 +1853,58 @@ fn is_endless(f: &Function<'_>, context: ExprId) -> bool {
     false
 }
 
-/// Whether an expression is the context of a request that this function serves, also with values: it is cancelled when that ends.
-pub(crate) fn is_of_request(f: &Function<'_>, context: ExprId) -> bool {
+/// What a context is made by, behind variables and added values.
+fn context_source(f: &Function<'_>, context: ExprId) -> Option<ExprId> {
     let mut context = f.tree.unparen(context);
     // Values are few.
     for _ in 0..16 {
-        if let Some(Res::Local(local)) = f.facts.refs.get(context) {
-            match f.d.only_value(*local) {
-                Some((value, 0)) => context = f.tree.unparen(value),
-                _ => return false,
+        let below = match f.facts.refs.get(context) {
+            Some(Res::Local(local)) => f.d.only_value(*local).filter(|(_, i)| *i == 0)?.0,
+            _ if (f.target(context)).is_some_and(|t| t.is_func("context", "WithValue")) => {
+                first_arg(f, context)?
             }
-            continue;
-        }
-        let Some(target) = f.target(context) else {
-            return false;
+            _ => return Some(context),
         };
-        if target.is_func("context", "WithValue") {
-            match first_arg(f, context) {
-                Some(parent) => context = f.tree.unparen(parent),
-                None => return false,
-            }
-            continue;
-        }
-        let served = |package: &str, name: &str| {
-            (f.facts.locals.iter()).any(|(_, l)| {
-                l.kind == LocalKind::Param
-                    && l.ty
-                        .as_named_or_pointer()
-                        .is_some_and(|n| n.package == package && n.name == name)
-            })
-        };
-        return target.is_method("google.golang.org/grpc", "ServerStream", "Context")
-            || target.is_method("net/http", "Request", "Context")
-                && served("net/http", "ResponseWriter");
+        context = f.tree.unparen(below);
     }
-    false
+    None
+}
+
+/// Whether an expression is the context of a request that this function serves, also with values: it is cancelled when that ends.
+pub(crate) fn is_of_request(f: &Function<'_>, context: ExprId) -> bool {
+    let Some(source) = context_source(f, context) else {
+        return false;
+    };
+    let Some(target) = f.target(source) else {
+        return false;
+    };
+    let is_param = |l: LocalId| f.facts.locals[l].kind == LocalKind::Param;
+    let serves = || {
+        f.facts
+            .locals
+            .iter()
+            .any(|(id, l)| is_param(id) && l.ty.is_named("net/http", "ResponseWriter"))
+    };
+    // Not of one that it makes.
+    let given = || {
+        receiver(f, source)
+            .and_then(|request| f.place(request))
+            .is_some_and(|place| place.path.is_empty() && is_param(place.local))
+    };
+    target.is_method("google.golang.org/grpc", "ServerStream", "Context")
+        || target.is_method("net/http", "Request", "Context") && given() && serves()
 }
 
 /// Whether an expression is a context that is never cancelled: a background one, also with values.
 pub(crate) fn is_background(f: &Function<'_>, context: ExprId) -> bool {
-    let mut context = f.tree.unparen(context);
-    // Values are few.
-    for _ in 0..16 {
-        if let Some(Res::Local(local)) = f.facts.refs.get(context) {
-            match f.d.only_value(*local) {
-                Some((value, 0)) => context = f.tree.unparen(value),
-                _ => return false,
-            }
-            continue;
-        }
-        let Some(target) = f.target(context) else {
-            return false;
-        };
-        if target.package != "context" || target.ty.is_some() {
-            return false;
-        }
-        match (target.name.as_str(), first_arg(f, context)) {
-            ("Background" | "TODO" | "WithoutCancel", _) => return true,
-            ("WithValue", Some(parent)) => context = f.tree.unparen(parent),
-            _ => return false,
-        }
-    }
-    false
+    context_source(f, context)
+        .and_then(|source| f.target(source))
+        .is_some_and(|target| {
+            target.package == "context"
+                && target.ty.is_none()
+                && matches!(
+                    target.name.as_str(),
+                    "Background" | "TODO" | "WithoutCancel"
+                )
+        })
 }

@@ -2067,6 +2067,10 @@ impl<'a> Interp<'a> {
             }
             if self.literals.is_empty() {
                 self.overwrite(state, local);
+                if rel.is(Role::Err) {
+                    let path = Vec::new();
+                    state.mark(Place { local, path }, Role::Err);
+                }
             }
             return;
         }

@@ -261,7 +261,9 @@ fn may_defer(cx: &Cx<'_>) -> bool {
         FixKind::Method(method) => method.once,
         _ => false,
     };
+    // A `goto` may come back to the acquisition.
     site.in_loop.is_none()
+        && !cx.has_goto()
         && (!once || site.releases.is_empty())
         && !site.moved_elsewhere
         && !site.reassigned
