@@ -13,6 +13,9 @@ func Run() {
 }
 
 func serve(ctx context.Context, a, b chan int) {
+	if ctx.Err() != nil {
+		return
+	}
 	sum := 0
 	go func() {
 		for {

@@ -332,6 +332,13 @@ pub enum Pattern {
         /// A context that can be named there.
         context: LocalId,
     },
+    /// A loop waits without looking at a context. The acquisition's statement is the wait.
+    WaitArm {
+        /// The context.
+        context: LocalId,
+        /// It is `time.Sleep`, not a receive.
+        sleeps: bool,
+    },
     /// A worker is started and not stopped. The call is the starting one.
     StopWorker {
         /// The method that stops it.

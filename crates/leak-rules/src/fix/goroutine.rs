@@ -64,6 +64,7 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::GrowingContext { looping } => vec![own_context(cx, looping)],
         Pattern::NestedGroup { last } => vec![second_group(cx, last)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
+        Pattern::WaitArm { context, sleeps } => vec![wait_arm(cx, context, sleeps)],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
         Pattern::LeaveAfter => vec![leave_after(cx, false)],
         Pattern::Unjoined { handle, group } => vec![wait_before(cx, handle, group)],
@@ -632,6 +633,52 @@ fn exit_arm(cx: &Cx<'_>, select: StmtId, context: LocalId) -> Option<Fix> {
         crate::edit::line_start(text, end),
         format!("{tabs}case <-{name}.Done():\n{tabs}\treturn\n"),
     );
+    builder.fix(format!("return when `{name}` is done"), Safety::Unsafe)
+}
+
+/// The loop's wait ends when the context is done, and so does the function.
+fn wait_arm(cx: &Cx<'_>, context: LocalId, sleeps: bool) -> Option<Fix> {
+    let wait = cx.site.acquire.stmt?;
+    let name = cx.facts().locals[context].ident.name;
+    let shadowed =
+        (cx.facts().locals.iter()).any(|(id, local)| id != context && local.ident.name == name);
+    let (owner, _) = cx.nest.parent(wait)?;
+    if shadowed || matches!(owner, Owner::Header(_) | Owner::Else(_) | Owner::Label(_)) {
+        return None;
+    }
+    let leave = match &cx.signature(cx.site.literal)?.results[..] {
+        [] => "return".to_owned(),
+        [only] if only.name.is_none() && super::is_error_param(cx.tree(), only) => {
+            format!("return {name}.Err()")
+        }
+        _ => return None,
+    };
+    let range = cx.stmt_range(wait);
+    let text = cx.ctx.text;
+    let source = cx.src(cx.tree()[wait].range);
+    if !first_on_line(text, range.start) || source.contains('\n') || cx.has_goto() {
+        return None;
+    }
+    let tabs = indentation(text, range.start);
+    let mut builder = cx.builder();
+    let code = match sleeps {
+        false => format!(
+            "select {{\n{tabs}case {source}:\n{tabs}case <-{name}.Done():\n{tabs}\t{leave}\n{tabs}}}"
+        ),
+        true => {
+            let ExprKind::Call { args, .. } = &cx.tree()[cx.site.acquire.call].kind else {
+                return None;
+            };
+            let [delay] = args[..] else { return None };
+            let delay = cx.src(cx.tree()[delay].range);
+            let new_timer = cx.qualified(&mut builder, "time", "time", "NewTimer")?;
+            let timer = cx.fresh("timer");
+            format!(
+                "{timer} := {new_timer}({delay})\n{tabs}select {{\n{tabs}case <-{timer}.C:\n{tabs}case <-{name}.Done():\n{tabs}\t{timer}.Stop()\n{tabs}\t{leave}\n{tabs}}}"
+            )
+        }
+    };
+    builder.replace(range, code);
     builder.fix(format!("return when `{name}` is done"), Safety::Unsafe)
 }
 

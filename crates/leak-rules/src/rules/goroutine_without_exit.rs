@@ -37,6 +37,7 @@
 //! # When it stays silent
 //! - The loop can be left: it returns, breaks, panics, ends the process, or ranges over a channel that somebody may close.
 //! - The goroutine is started in `main.main` or `init`, by what only these call once, or in a `sync.Once`.
+//! - Whoever starts it is given a context and does not look at it: that is for `ignored-context`.
 //! - The function that the goroutine runs is not in the same package.
 //! - Test files.
 //!
@@ -99,6 +100,7 @@ func Report(period time.Duration) {
 }
 
 func Tick(ctx context.Context, t *time.Ticker, wake chan bool) {
+	println(ctx.Err() != nil)
 	go func() { // want goroutine-without-exit "never ends" want-fix "return when `ctx` is done" unsafe
 		for {
 			select {

@@ -19,6 +19,7 @@ pub mod dropped_cancel;
 pub mod fan_out_send;
 pub mod goroutine_without_exit;
 pub mod growing_context;
+pub mod ignored_context;
 pub mod lock_order;
 pub mod missing_timeout;
 pub mod missing_unlock;
@@ -154,6 +155,7 @@ static DECLARED: &[&Declared] = &[
     &fan_out_send::RULE,
     &goroutine_without_exit::RULE,
     &growing_context::RULE,
+    &ignored_context::RULE,
     &lock_order::RULE,
     &missing_timeout::RULE,
     &missing_unlock::RULE,

@@ -10,6 +10,7 @@ use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use rustc_hash::FxHashSet;
 
 use super::if_it_may_run_often;
+use super::ignored::{given, has_a_context, ignored_context, site, wait_of, wait_step};
 use super::uses::{Run, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
@@ -19,7 +20,8 @@ use crate::engine::pattern::{finding, step};
 use crate::engine::site::{FixSite, Pattern};
 use crate::engine::{facts, is_main};
 
-/// The goroutines that a declaration starts and that never end.
+/// The goroutines that a declaration starts and that never end, for two rules: [`crate::rules::ignored_context`] speaks of those that do not even end
+/// when a context is done that the function is given, [`crate::rules::goroutine_without_exit`] of the others.
 pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
     let at = |depth| {
         let d = cx.declaration(depth);
@@ -27,9 +29,10 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
         let mut found = Vec::new();
         for (id, stmt) in d.tree.stmts.iter() {
             if let StmtKind::Go(call) = stmt.kind {
-                found.extend(look(cx, d, &uses, id, d.tree.unparen(call), rule));
+                found.extend(look(cx, d, &uses, id, d.tree.unparen(call)));
             }
         }
+        found.retain(|finding| finding.rule == rule);
         found
     };
     if !starts_a_loop(cx) || is_main(cx) || is_init(cx) {
@@ -68,7 +71,6 @@ fn look(
     uses: &Uses<'_, '_>,
     go: StmtId,
     call: ExprId,
-    rule: &'static str,
 ) -> Option<RawFinding> {
     let outer = enclosing_literal(d.tree, d.tree[go].range);
     if outer.is_some_and(|l| runs_at_most_once(uses, l)) {
@@ -80,16 +82,14 @@ fn look(
     let func = d.tree.unparen(*func);
     let cfg = d.cfg(outer)?;
     let f = Function::new(d, outer, &cfg);
-    let message = "this goroutine never ends: its loop has no exit".to_owned();
     if let Some(lit) = d.tree.func_lit(func) {
         let body = d.cfg(Some(func))?;
         let inner = Function::new(d, Some(func), &body);
         let looping = endless(&inner, &body)?;
         let head = TextRange::new(d.tree[go].range.start(), lit.signature.range.end());
-        let mut found = finding(&f, rule, Severity::Hint, message, head);
-        found
-            .related
-            .push(step("the goroutine is started here", head));
+        let ignored = ignored_context(d, Some(func)).filter(|_| !has_a_context(d, looping.into()));
+        let wait = wait_of(&inner, looping);
+        let mut found = endless_finding(&f, ignored, head);
         found.related.push(step(
             "this loop goes on for ever",
             inner.head_range(looping),
@@ -99,11 +99,15 @@ fn look(
             found
                 .related
                 .push(step("it waits here in each round", place));
+        } else if let Some(wait) = wait {
+            found.related.extend(wait_step(&inner, wait));
         }
         if let Some((select, context)) = arm(&inner, looping, func) {
             let pattern = Pattern::ExitArm { select, context };
             let site = FixSite::pattern(Some(func), call, Some(go), pattern, cx.in_test);
             found.site = Some(Box::new(site));
+        } else if let (Some(wait), Some(context)) = (wait, ignored) {
+            found.site = site(cx, &inner, wait, context);
         }
         return Some(found);
     }
@@ -129,17 +133,40 @@ fn look(
     let body = target.cfg(None)?;
     let inner = Function::new(&target, None, &body);
     let looping = endless(&inner, &body)?;
-    let range = d.tree[go].range;
-    let mut found = finding(&f, rule, Severity::Hint, message, range);
-    found
-        .related
-        .push(step("the goroutine is started here", range));
+    let ignored = ignored_context(d, outer)
+        .filter(|_| !has_a_context(d, go.into()) && !has_a_context(&target, looping.into()));
+    let mut found = endless_finding(&f, ignored, d.tree[go].range);
     found.related.push(RawRelated {
         message: "this loop goes on for ever".to_owned(),
         file: Some(decl.file(d.db).path(d.db)),
         range: inner.head_range(looping) + go_model::db::decl_start(d.db, decl),
     });
     Some(found)
+}
+
+/// A goroutine that never ends, not even when the context is done that whoever starts it is given and does not look at.
+fn endless_finding(f: &Function<'_>, ignored: Option<LocalId>, start: TextRange) -> RawFinding {
+    let mut found = match ignored {
+        Some(context) => {
+            let name = f.facts.locals[context].ident.name;
+            let message = format!(
+                "this goroutine never ends, not even when `{name}` is done: nothing in `{}` looks at `{name}`",
+                f.name()
+            );
+            let rule = crate::rules::ignored_context::RULE.name;
+            finding(f, rule, Severity::Information, message, start)
+        }
+        None => {
+            let message = "this goroutine never ends: its loop has no exit".to_owned();
+            let rule = crate::rules::goroutine_without_exit::RULE.name;
+            finding(f, rule, Severity::Hint, message, start)
+        }
+    };
+    found.related.extend(ignored.map(|c| given(f.d, c)));
+    found
+        .related
+        .push(step("the goroutine is started here", start));
+    found
 }
 
 /// Whether a literal is given to something that runs it once in the life of the process.
@@ -197,7 +224,7 @@ fn endless(f: &Function<'_>, cfg: &Cfg) -> Option<StmtId> {
 }
 
 /// A range over the channel of a ticker or timer, which nobody can close.
-fn ticks(f: &Function<'_>, stmt: StmtId) -> bool {
+pub(super) fn ticks(f: &Function<'_>, stmt: StmtId) -> bool {
     let StmtKind::Range { over, .. } = f.tree[stmt].kind else {
         return false;
     };

@@ -21,6 +21,7 @@ mod effect;
 pub(crate) mod endless;
 pub(crate) mod group;
 pub(crate) mod held;
+pub(crate) mod ignored;
 pub(crate) mod join;
 pub(crate) mod lock;
 pub(crate) mod order;
