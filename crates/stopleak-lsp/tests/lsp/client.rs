@@ -118,7 +118,15 @@ impl Setup {
 
 impl Client {
     pub fn spawn(env: &[(&str, String)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak-test-server"));
+        // Long runs are for the program as it is released.
+        let mut command = match std::env::var_os("STOPLEAK_TEST_PROGRAM") {
+            None => Command::new(env!("CARGO_BIN_EXE_stopleak-test-server")),
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.arg("server");
+                command
+            }
+        };
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -298,6 +306,12 @@ impl Client {
                     && message["params"]["uri"] == uri
             })
             .count()
+    }
+
+    /// Forgets the messages that came so far.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.queue.clear();
     }
 
     /// Everything sent before has been applied when this returns, and what the server had to say by then has been read.

@@ -378,3 +378,109 @@ fn uris_in_any_spelling() {
         std::fs::remove_file(&path).unwrap();
     }
 }
+
+#[test]
+fn what_stands_before_the_last_whole_text_does_not_matter() {
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let uri = uri(&dir.path().join("a.go"));
+    client.open(&uri, 1, "package m\n");
+    assert_eq!(client.diagnostics_of(&uri, 1).len(), 0);
+    client.change(
+        &uri,
+        2,
+        json!([
+            { "range": range((900, 0), (901, 0)), "text": "not in the text" },
+            { "text": "package other\n" },
+            { "range": range((800, 7), (700, 0)), "text": "backwards" },
+            { "text": leaky("a") },
+            { "range": range((0, 9), (0, 9)), "text": " // m" },
+        ]),
+    );
+    assert_eq!(client.diagnostics_of(&uri, 2).len(), 1);
+    assert!(!client.settle().contains("not in step"));
+    client.leave();
+}
+
+#[test]
+fn a_save_compares_the_texts() {
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let uri = uri(&dir.path().join("a.go"));
+    let text = leaky("a");
+    client.open(&uri, 1, &text);
+    assert_eq!(client.diagnostics(&uri).len(), 1);
+    let differs = |client: &crate::client::Client| {
+        let said = |message: &&Value| {
+            message["params"]["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("the saved text differs"))
+        };
+        client.seen.iter().filter(said).count()
+    };
+    client.save(&uri, Some(&text));
+    client.settle();
+    assert_eq!(differs(&client), 0);
+    client.save(&uri, Some(&mended(&text)));
+    assert_eq!(client.diagnostics(&uri).len(), 0);
+    client.settle();
+    assert_eq!(differs(&client), 1);
+    client.leave();
+}
+
+#[test]
+fn a_pause_gathers_what_is_typed() {
+    let dir = module();
+    let mut setup = Setup::default().root(dir.path());
+    // Longer than any machine needs for the changes below, and waited for once only.
+    setup.env = vec![("STOPLEAK_TEST_DEBOUNCE", "3000".to_owned())];
+    let mut client = setup.start();
+    let uri = uri(&dir.path().join("a.go"));
+    client.open(&uri, 1, "package m\n");
+    assert_eq!(client.diagnostics_of(&uri, 1).len(), 0);
+    for version in 2..100 {
+        let text = leaky("a") + &"\n".repeat(version as usize);
+        let text = if version % 2 == 0 {
+            text
+        } else {
+            mended(&text)
+        };
+        client.replace(&uri, version, &text);
+    }
+    client.replace(&uri, 100, &(leaky("a") + &leak("b")));
+    assert_eq!(client.diagnostics_of(&uri, 100).len(), 2);
+    assert_eq!(client.publications(&uri), 2);
+    client.leave();
+}
+
+#[test]
+fn a_panic_of_a_rule_costs_that_rule_alone() {
+    let dir = module();
+    let mut client = Setup::default()
+        .env("STOPLEAK_TEST_PANIC", "unclosed-file")
+        .env("RUST_BACKTRACE", 0)
+        .root(dir.path())
+        .start();
+    let (a, b) = (uri(&dir.path().join("a.go")), uri(&dir.path().join("b.go")));
+    client.open(&b, 1, REAL_CLIENT);
+    assert_eq!(client.diagnostics(&b).len(), 0);
+    let text =
+        format!("{GETS}\n{}", leak("a")).replace("package m\n", "package m\n\nimport \"os\"\n");
+    client.open(&a, 1, &text);
+    let found = client.diagnostics(&a);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["code"], "unclosed-http-body");
+    // The server goes on.
+    client.replace(
+        &a,
+        2,
+        &(text + "\n" + &GETS.replace("package m\n", "").replace("get()", "more()")),
+    );
+    assert_eq!(client.diagnostics(&a).len(), 2);
+    let hover = client.request(
+        "textDocument/hover",
+        json!({ "textDocument": { "uri": a }, "position": found[0]["range"]["start"] }),
+    );
+    assert!(hover["contents"]["value"].is_string());
+    client.leave();
+}

@@ -51,6 +51,19 @@ impl Model {
         !(offset > 0 && self.text[offset - 1] == '\r' && self.text.get(offset) == Some(&'\n'))
     }
 
+    /// An insertion of a whole line, after which the text means what it meant.
+    fn mild_edit(&mut self, random: &mut Random) -> Value {
+        const LINES: [&str; 6] = ["\n", "// é😀\n", "\t\n", "/* 日本 */\r\n", " \n", "\r\n"];
+        let starts: Vec<usize> = (0..=self.text.len())
+            .filter(|i| *i == 0 || self.text[i - 1] == '\n')
+            .collect();
+        let at = starts[random.below(starts.len())];
+        let line = LINES[random.below(LINES.len())];
+        let change = json!({ "range": range(self.position(at), self.position(at)), "text": line });
+        self.text.splice(at..at, line.chars());
+        change
+    }
+
     fn edit(&mut self, random: &mut Random) -> Value {
         const PIECES: [&str; 16] = [
             "",
@@ -92,56 +105,170 @@ impl Model {
     }
 }
 
+/// A number from the environment, for longer runs than in CI.
+fn number(name: &str, default: usize) -> usize {
+    let value = std::env::var(name).ok();
+    value.and_then(|it| it.parse().ok()).unwrap_or(default)
+}
+
+fn hash(text: &str) -> String {
+    format!(
+        "content {:016x}",
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    )
+}
+
+/// What is found in a document, with its own name taken out.
+fn pulled(client: &mut Client, uri: &str) -> String {
+    client.pull(uri, None)["items"].to_string().replace(uri, "")
+}
+
+/// `STOPLEAK_EDITS` says how many edits there are, over all encodings.
 #[test]
-fn random_edits_leave_equal_texts() {
-    let dir = module();
-    for (encoding, seed) in [("utf-8", 1), ("utf-16", 2), ("utf-32", 3)] {
+fn random_edits_leave_equal_texts_and_findings() {
+    let total = number("STOPLEAK_EDITS", 6000);
+    let seed = number("STOPLEAK_SEED", 1) as u64;
+    let (mut edits, mut compared, mut found) = (0, 0, 0);
+    for (n, encoding) in ["utf-8", "utf-16", "utf-32"].iter().enumerate() {
+        let (dir, other) = (module(), module());
         let mut client = Setup::default()
             .with("general.positionEncodings", json!([encoding]))
+            .pull()
             .root(dir.path())
+            .root(other.path())
             .start();
-        let mut random = Random(0x1234_5678_9abc_def0 + seed);
-        let uri = uri(&dir.path().join("a.go"));
-        for (round, start) in [
-            String::new(),
+        let mut random = Random(0x1234_5678_9abc_def0 + seed * 3 + n as u64);
+        let (uri, fresh) = (
+            uri(&dir.path().join("a.go")),
+            uri(&other.path().join("a.go")),
+        );
+        let several = leaky("a") + &leak("b") + &mended(&leak("c")) + &leak("d");
+        let starts = [
             leaky("a"),
-            leaky("é").replace('\n', "\r\n"),
+            several.clone(),
+            several.replace('\n', "\r\n").replace("\"x\"", "\"é😀\""),
+            String::new(),
             "package m".to_owned(),
-        ]
-        .iter()
-        .enumerate()
-        {
+        ];
+        let end = total * (n + 1) / 3;
+        for round in 0.. {
+            if edits >= end {
+                break;
+            }
+            let start = &starts[round % starts.len()];
             let mut model = Model {
                 text: start.chars().collect(),
                 encoding,
             };
             client.open(&uri, 1, start);
-            for version in 2..120 {
-                let edits: Vec<Value> = (0..=random.below(3))
-                    .map(|_| model.edit(&mut random))
+            // Few edits leave most functions whole, many leave nothing.
+            let versions = 2 + [10, 40, 120][random.below(3)];
+            let wild = [0, 1, 8][random.below(3)];
+            for version in 2..=versions {
+                let changes: Vec<Value> = (0..=random.below(3))
+                    .map(|_| match random.below(8) < wild {
+                        true => model.edit(&mut random),
+                        false => model.mild_edit(&mut random),
+                    })
                     .collect();
-                client.change(&uri, version, Value::Array(edits));
-                if version % 13 == 0 {
-                    let hash = format!(
-                        "content {:016x}",
-                        xxhash_rust::xxh3::xxh3_64(model.text().as_bytes())
-                    );
+                edits += changes.len();
+                client.change(&uri, version, Value::Array(changes));
+                if version % 3 == 0 {
+                    client.pull(&uri, None);
+                }
+                if version % 13 == 0 || version == versions {
                     let said = client.settle();
                     assert!(
-                        said.contains(&hash),
+                        said.contains(&hash(&model.text())),
                         "{encoding}, round {round}, version {version}: {:?}\n{said}",
                         model.text()
                     );
                 }
+                if version % 10 == 0 || version == versions {
+                    // The same text, opened just now.
+                    client.open(&fresh, 1, &model.text());
+                    let (here, there) = (pulled(&mut client, &uri), pulled(&mut client, &fresh));
+                    assert_eq!(
+                        here,
+                        there,
+                        "{encoding}, round {round}, version {version}: {:?}",
+                        model.text()
+                    );
+                    compared += 1;
+                    found += usize::from(here != "[]");
+                    client.close(&fresh);
+                }
             }
-            // The end is a text with one leak, whatever stood before.
+            // Then a text with one leak, whatever stood before.
             client.replace(&uri, 1000, &leaky("a"));
-            assert_eq!(client.diagnostics_of(&uri, 1000).len(), 1);
+            let items = &client.pull(&uri, None)["items"];
+            assert_eq!(items.as_array().map(Vec::len), Some(1));
             client.close(&uri);
-            client.settle();
+            client.forget();
         }
         client.leave();
     }
+    println!(
+        "{edits} random edits in three encodings: texts equal; {compared} times findings equal those of the text opened anew, \
+         {found} times there were some"
+    );
+    assert!(edits >= total && found > 0);
+}
+
+/// `STOPLEAK_MEMORY_EDITS` says how many edits there are.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_edits() {
+    /// What allocators and caches may still take after the first part, in KiB.
+    const SLACK: i64 = 48 << 10;
+    let total = number("STOPLEAK_MEMORY_EDITS", 3000);
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let uri = uri(&dir.path().join("a.go"));
+    let functions: String = (0..60).map(|n| leak(&format!("f{n}"))).collect();
+    let mut text = format!("package m\n\nimport \"os\"\n\n{functions}");
+    client.open(&uri, 1, &text);
+    assert_eq!(client.diagnostics(&uri).len(), 60);
+    let mut random = Random(0x0123_4567_89ab_cdef);
+    let resident = |client: &Client| -> i64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", client.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.unwrap().parse().unwrap()
+    };
+    let (mut early, mut version) = (0, 1);
+    for edit in 0..total {
+        // A statement is typed at the start of some function and taken away again.
+        let line = 4 + 8 * random.below(60) as u32 + 1;
+        let typed = format!("\tprintln({edit})\n");
+        for change in [
+            json!([{ "range": range((line, 0), (line, 0)), "text": typed }]),
+            json!([{ "range": range((line, 0), (line + 1, 0)), "text": "" }]),
+        ] {
+            version += 1;
+            client.change(&uri, version, change);
+        }
+        if edit % 50 == 0 {
+            client.settle();
+            client.forget();
+        }
+        if edit == total / 5 {
+            early = resident(&client);
+        }
+    }
+    text.push_str("// end\n");
+    client.replace(&uri, version + 1, &text);
+    client.settle();
+    let late = resident(&client);
+    println!(
+        "{} edits: {} bytes resident after the first fifth, {} at the end",
+        2 * total,
+        early * 1024,
+        late * 1024
+    );
+    assert!(late - early < SLACK, "{early} KiB became {late} KiB");
+    client.leave();
 }
 
 #[test]

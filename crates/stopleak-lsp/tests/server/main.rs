@@ -1,4 +1,4 @@
-//! The server alone, for the tests of this crate. Debounce and jitter come from the environment.
+//! The server alone, for the tests of this crate. Debounce, jitter and a rule that panics come from the environment.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +9,9 @@ fn main() -> ExitCode {
             .ok()
             .and_then(|value| value.parse().ok())
     };
+    if let Ok(rule) = std::env::var("STOPLEAK_TEST_PANIC") {
+        let _ = leak_rules::check::PANICS.set(rule);
+    }
     stopleak_lsp::run(&stopleak_lsp::Options {
         debounce: number("STOPLEAK_TEST_DEBOUNCE").map(Duration::from_millis),
         jitter: number("STOPLEAK_TEST_JITTER"),
