@@ -24,6 +24,9 @@ pub struct EditorSettings {
     /// Whether quick fixes include one that adds a suppression comment.
     #[schemars(extend("scope" = "resource"))]
     pub suppress_actions: bool,
+    /// Whether findings are left to gopls where it has a check for the same: those of `go vet`, such as `lostcancel`.
+    #[schemars(extend("scope" = "resource"))]
+    pub leave_to_gopls: bool,
     /// Pause after the last keystroke before findings are published, in milliseconds.
     #[schemars(extend("scope" = "resource"), range(max = 5000))]
     pub debounce: u32,
@@ -42,6 +45,7 @@ impl Default for EditorSettings {
             path: String::new(),
             configuration: String::new(),
             suppress_actions: true,
+            leave_to_gopls: false,
             debounce: 75,
             evidence: EvidenceSettings::default(),
             trace: Trace::default(),

@@ -30,6 +30,8 @@ pub(crate) struct Subject {
     pub(crate) version: i32,
     /// `None`: nothing is to be found here (a dependency, a broken text, switched off).
     pub(crate) settings: Option<Arc<Settings>>,
+    /// Whether findings of rules that gopls has too are left to it.
+    pub(crate) leave_to_gopls: bool,
     /// Whether actions that suppress findings are offered.
     pub(crate) suppress_actions: bool,
     /// What running programs say; `None` as long as nothing is loaded.
@@ -138,12 +140,16 @@ pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
     }
     let mut found = leak_rules::check_file(db, source).to_vec();
     found.extend(evidence::hints(db, subject, source, &result.text.text));
-    let suppressed = suppress::apply_suppressions(
-        &result.text.text,
-        &result.file,
-        found,
-        &settings.suppression_options(&subject.path),
-    );
+    let mut options = settings.suppression_options(&subject.path);
+    if subject.leave_to_gopls {
+        found.retain(|finding| !left_to_gopls(finding.rule));
+        // A comment that silences one of them for `stopleak check` is not without use.
+        let left = leak_rules::rules().iter().map(|rule| rule.name);
+        options
+            .disabled
+            .extend(left.filter(|rule| left_to_gopls(rule)).map(str::to_owned));
+    }
+    let suppressed = suppress::apply_suppressions(&result.text.text, &result.file, found, &options);
     let mut findings = suppressed.kept;
     findings.extend(suppressed.meta);
     result.findings = settings.filter(&subject.path, findings);
@@ -151,6 +157,12 @@ pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
         .findings
         .sort_by_key(|finding| (finding.range.start(), finding.range.end(), finding.rule));
     Some(result)
+}
+
+/// Whether gopls has a check for the same: it runs the checks of `go vet` while one types.
+fn left_to_gopls(rule: &str) -> bool {
+    leak_rules::rule(rule)
+        .is_some_and(|rule| rule.overlaps.iter().any(|it| it.starts_with("go vet/")))
 }
 
 /// The findings as the client wants them.

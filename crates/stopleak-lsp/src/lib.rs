@@ -19,6 +19,7 @@ mod outbox;
 mod peer;
 mod server;
 mod uri;
+mod workspace;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub fn run(options: &Options) -> ExitCode {
             }
         })
         .custom_method(gateway::MALFORMED, Server::malformed)
+        .custom_method(workspace::CANCEL, Server::cancel_progress)
         .finish();
         if let Some(error) = failure {
             return Err(error);

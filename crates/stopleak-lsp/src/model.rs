@@ -9,7 +9,7 @@
 //! - no clone of the database lives outside of the computation that it was made for;
 //! - each change of a document asks for a check after it, so that a check which a change has ended is never missed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,7 +32,7 @@ use crate::configs::{self, Configs};
 use crate::evidence::{self, Evidence};
 use crate::outbox::{Jitter, Outbox, Publication};
 use crate::peer::Peer;
-use crate::uri;
+use crate::{uri, workspace};
 
 /// How many events are taken before their consequences are seen to.
 const BATCH: usize = 512;
@@ -118,6 +118,22 @@ pub(crate) enum Event {
     DescribeEvidence(Box<dyn FnOnce(Value) + Send>),
     /// A computation on all evidence.
     EvidenceQuery(EvidenceJob),
+    /// What a check of the workspace begins with.
+    PlanWorkspace(Box<dyn FnOnce(workspace::Plan) + Send>),
+    /// What holds for these files.
+    WorkspaceFiles {
+        paths: Vec<PathBuf>,
+        reply: Box<dyn FnOnce(workspace::Wanted) + Send>,
+    },
+    /// A check of the workspace is over.
+    WorkspaceChecked(workspace::Outcome),
+    /// A closed file that was to be looked at again was looked at in the check of this generation.
+    ClosedChecked {
+        path: Arc<Path>,
+        generation: u64,
+    },
+    /// What was found in files that are not open is taken back.
+    ClearWorkspace,
     /// The workspace folders.
     ListFolders(Box<dyn FnOnce(Vec<PathBuf>) + Send>),
 }
@@ -163,6 +179,10 @@ pub(crate) struct Model {
     evidence_queries: Vec<EvidenceJob>,
     /// The watchers that the client was asked for.
     watched_folders: Vec<PathBuf>,
+    /// The files of the last check of the workspace: of these, findings are shown while they are closed too.
+    workspace: HashSet<Arc<Path>>,
+    /// Closed files of these whose findings may be others now, with the generation since when.
+    stale: HashMap<Arc<Path>, u64>,
     sender: mpsc::Sender<Event>,
     outbox: Outbox,
     jitter: Jitter,
@@ -208,6 +228,8 @@ pub(crate) fn start(
                 evidence: evidence::Store::new(has_evidence),
                 evidence_queries: Vec::new(),
                 watched_folders: Vec::new(),
+                workspace: HashSet::new(),
+                stale: HashMap::new(),
                 sender,
                 outbox,
                 jitter,
@@ -345,6 +367,19 @@ impl Model {
             Event::DescribeEvidence(reply) => reply(self.evidence.summary()),
             Event::EvidenceQuery(job) => self.evidence_queries.push(job),
             Event::ListFolders(reply) => reply(self.folders.clone()),
+            Event::PlanWorkspace(reply) => reply(self.plan_workspace()),
+            Event::WorkspaceFiles { paths, reply } => reply(self.workspace_files(&paths)),
+            Event::WorkspaceChecked(outcome) => self.workspace_checked(outcome),
+            Event::ClosedChecked { path, generation } => {
+                if self
+                    .stale
+                    .get(&path)
+                    .is_some_and(|since| *since <= generation)
+                {
+                    self.stale.remove(&path);
+                }
+            }
+            Event::ClearWorkspace => self.workspace_checked(workspace::Outcome::default()),
         }
     }
 
@@ -366,6 +401,11 @@ impl Model {
             touched: self.touches,
             saved_items: None,
         };
+        self.stale.remove(&path);
+        if self.peer.pull && self.workspace.contains(&path) {
+            // What was pushed about the closed file is what the client is about to pull.
+            self.take_back(&path, document.uri.clone());
+        }
         self.documents.insert(Arc::clone(&path), document);
         self.look_at_disk(&path);
         self.request_check(false);
@@ -476,17 +516,24 @@ impl Model {
         };
         self.db.close_document(path);
         // After the change of the database no check of this document runs any more that could publish.
-        if !self.peer.pull {
-            self.outbox.publish(Publication {
-                path: Arc::clone(path),
-                uri: document.uri,
-                // What still runs comes too late.
-                check: self.generation.load(Ordering::SeqCst) + 1,
-                version: None,
-                items: None,
-            });
+        if self.workspace.contains(path) {
+            self.check_closed(path);
+        } else if !self.peer.pull {
+            self.take_back(path, document.uri);
         }
         self.request_check(false);
+    }
+
+    /// Takes back what was published about a file.
+    fn take_back(&self, path: &Arc<Path>, uri: Uri) {
+        self.outbox.publish(Publication {
+            path: Arc::clone(path),
+            uri,
+            // What still runs comes too late.
+            check: self.generation.load(Ordering::SeqCst) + 1,
+            version: None,
+            items: None,
+        });
     }
 
     /// Dependencies: the module cache, the Go distribution, vendored packages. Not when the user has opened such a folder.
@@ -694,25 +741,97 @@ impl Model {
         }
     }
 
+    // The whole workspace
+
+    fn plan_workspace(&self) -> workspace::Plan {
+        let documents = self.documents.iter();
+        let documents = documents.filter(|(path, it)| path.is_absolute() && !it.desynced);
+        workspace::Plan {
+            folders: self.evidence_context().folders,
+            environment: self.environment.clone(),
+            documents: documents
+                .map(|(path, it)| (Arc::clone(path), Arc::from(it.document.text())))
+                .collect(),
+        }
+    }
+
+    fn workspace_files(&mut self, paths: &[PathBuf]) -> workspace::Wanted {
+        let paths = paths.iter().map(|path| Arc::from(path.as_path()));
+        let subjects: Vec<Subject> = paths.filter_map(|path| self.closed_subject(path)).collect();
+        let with_settings = subjects.iter().filter_map(|subject| {
+            let settings = Arc::clone(subject.settings.as_ref()?);
+            Some((Arc::clone(&subject.path), settings))
+        });
+        let with_settings: Vec<_> = with_settings.collect();
+        workspace::Wanted {
+            build: with_settings.first().map(|(_, it)| build_config(it)),
+            told: self.told(&with_settings),
+            subjects,
+        }
+    }
+
+    fn workspace_checked(&mut self, outcome: workspace::Outcome) {
+        let check = self.generation.load(Ordering::SeqCst);
+        let before = std::mem::take(&mut self.workspace);
+        self.workspace.extend(outcome.files);
+        self.stale.clear();
+        let with_findings: HashSet<&Arc<Path>> = outcome
+            .found
+            .iter()
+            .map(|(subject, _)| &subject.path)
+            .collect();
+        for path in before.iter().filter(|path| !with_findings.contains(path)) {
+            if !self.documents.contains_key(path)
+                && let Some(uri) = uri::of_path(path)
+            {
+                self.take_back(path, uri);
+            }
+        }
+        for (subject, items) in outcome.found {
+            // The client has newer findings of open documents, or pulls them.
+            if !self.documents.contains_key(&subject.path) {
+                self.outbox.publish(Publication {
+                    path: subject.path,
+                    uri: subject.uri,
+                    check,
+                    version: None,
+                    items: Some(items),
+                });
+            }
+        }
+    }
+
+    /// A closed file of the workspace is looked at again with the next check.
+    fn check_closed(&mut self, path: &Arc<Path>) {
+        let generation = self.generation.load(Ordering::SeqCst) + 1;
+        self.stale.insert(Arc::clone(path), generation);
+    }
+
     /// A file with evidence, as the analysis sees it.
     fn subject_of_file(&mut self, path: &str) -> Option<Arc<Subject>> {
-        let path: Arc<Path> = Arc::from(Path::new(path));
+        self.closed_subject(Arc::from(Path::new(path)))
+            .map(Arc::new)
+    }
+
+    /// A file that need not be open, as the analysis sees it.
+    fn closed_subject(&mut self, path: Arc<Path>) -> Option<Subject> {
         if self.documents.contains_key(&path) {
-            return self.subject(&path).map(Arc::new);
+            return self.subject(&path);
         }
         let root = self.folder_of(&path).cloned();
         let editor = self.editor(&path).clone();
         let silent = self.is_foreign(&path) || !editor.enable;
         let settings = (!silent).then(|| self.configs.settings(&path, root.as_deref(), &editor));
-        Some(Arc::new(Subject {
+        Some(Subject {
             uri: uri::of_path(&path)?,
             path,
             version: 0,
             settings,
+            leave_to_gopls: editor.leave_to_gopls,
             suppress_actions: false,
             evidence: self.evidence.evidence().cloned(),
             peer: Arc::clone(&self.peer),
-        }))
+        })
     }
 
     fn watched(&mut self, paths: &[PathBuf]) {
@@ -734,6 +853,11 @@ impl Model {
             } else {
                 self.db.file_changed(path);
                 self.refresh = true;
+                if let Some(path) = self.workspace.get(path.as_path()).cloned()
+                    && !self.documents.contains_key(&path)
+                {
+                    self.check_closed(&path);
+                }
             }
         }
         self.request_check(true);
@@ -794,6 +918,7 @@ impl Model {
             uri,
             version,
             settings,
+            leave_to_gopls: editor.leave_to_gopls,
             suppress_actions: editor.suppress_actions,
             evidence: self.evidence.evidence().cloned(),
             peer: Arc::clone(&self.peer),
@@ -910,30 +1035,36 @@ impl Model {
             .map(|(path, document)| (document.touched, Arc::clone(path)))
             .collect();
         documents.sort_by_key(|(touched, _)| std::cmp::Reverse(*touched));
-        let mut build: Option<Arc<Settings>> = None;
-        let mut told = ToldTables::new();
+        let mut with_settings = Vec::new();
         for (_, path) in documents {
-            let Some(settings) = self.subject(&path).and_then(|subject| subject.settings) else {
-                continue;
-            };
+            if let Some(settings) = self.subject(&path).and_then(|subject| subject.settings) {
+                with_settings.push((path, settings));
+            }
+        }
+        self.db.set_told(self.told(&with_settings));
+        if let Some((_, settings)) = with_settings.first() {
+            self.db.set_build_config(build_config(settings));
+        }
+    }
+
+    /// What configurations say about functions, by the folders they hold for; nothing if none says anything.
+    fn told(&self, files: &[(Arc<Path>, Arc<Settings>)]) -> ToldTables {
+        let mut told = ToldTables::new();
+        for (path, settings) in files {
             // One that the editor names holds for its workspace folder, wherever it lies.
-            let folder = match self.folder_of(&path) {
-                Some(folder) if !self.editor(&path).configuration.is_empty() => folder,
+            let folder = match self.folder_of(path) {
+                Some(folder) if !self.editor(path).configuration.is_empty() => folder,
                 _ => settings.root(),
             };
             if !told.iter().any(|(known, _)| known == folder) {
                 told.push((folder.to_path_buf(), Arc::clone(settings.told())));
             }
-            build = build.or(Some(settings));
         }
         told.sort_by(|a, b| a.0.cmp(&b.0));
         if told.iter().all(|(_, table)| table.is_empty()) {
             told.clear();
         }
-        self.db.set_told(told);
-        if let Some(settings) = build {
-            self.db.set_build_config(build_config(&settings));
-        }
+        told
     }
 
     /// Starts a check of all open documents, the one touched last first. What did not change costs next to nothing.
@@ -961,9 +1092,20 @@ impl Model {
             }
         }
         self.publish_configs();
-        if self.peer.pull || work.is_empty() {
+        if self.peer.pull {
+            work.clear();
+        }
+        let stale: Vec<Arc<Path>> = self.stale.keys().cloned().collect();
+        let closed: HashSet<Arc<Path>> = stale.iter().cloned().collect();
+        for path in stale {
+            if let Some(subject) = self.closed_subject(path) {
+                work.push((subject, true));
+            }
+        }
+        if work.is_empty() {
             return;
         }
+        let sender = self.sender.clone();
         let (db, outbox, current, jitter) = (
             self.db.clone(),
             self.outbox.clone(),
@@ -983,6 +1125,10 @@ impl Model {
                     Err(Failure::Cancelled) => return,
                     Err(Failure::Panicked) => Vec::new(),
                 };
+                if closed.contains(&subject.path) {
+                    let path = Arc::clone(&subject.path);
+                    let _ = sender.send(Event::ClosedChecked { path, generation });
+                }
                 outbox.publish(Publication {
                     path: subject.path,
                     uri: subject.uri,

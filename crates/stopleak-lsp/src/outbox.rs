@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower_lsp::Client;
 use tower_lsp::ls_types::notification::Notification;
-use tower_lsp::ls_types::{Diagnostic, MessageType, Uri};
+use tower_lsp::ls_types::notification::Progress;
+use tower_lsp::ls_types::{Diagnostic, MessageType, ProgressParams, Uri};
 
 use crate::gateway::Life;
 
@@ -54,6 +55,7 @@ pub(crate) struct Publication {
 enum Out {
     Publish(Publication),
     Log(MessageType, String),
+    Progress(ProgressParams),
 }
 
 /// Sends to the client, in order.
@@ -92,6 +94,11 @@ impl Outbox {
         let text = text.into();
         tracing::info!("{text}");
         let _ = self.sender.send(Out::Log(level, text));
+    }
+
+    /// Tells how far something is.
+    pub(crate) fn progress(&self, progress: ProgressParams) {
+        let _ = self.sender.send(Out::Progress(progress));
     }
 
     /// Makes requests to the client, in a task of their own: a handler that waits for the client deadlocks when the client floods.
@@ -163,6 +170,7 @@ async fn send(
             jitter.sleep().await;
             match out {
                 Out::Log(level, text) => client.log_message(level, text).await,
+                Out::Progress(progress) => client.send_notification::<Progress>(progress).await,
                 Out::Publish(publication) => {
                     let Publication {
                         path,

@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     pub(crate) folders: bool,
     /// The client can show a page.
     pub(crate) show_document: bool,
+    /// The client shows progress that it did not ask for.
+    pub(crate) creates_progress: bool,
     /// Hovers may be Markdown.
     pub(crate) markdown: bool,
     /// The client can be told to ask for code lenses again.
@@ -113,6 +115,10 @@ impl Peer {
                 .and_then(|change| change.dynamic_registration)
                 .unwrap_or_default(),
             folders: workspace.workspace_folders.unwrap_or_default(),
+            creates_progress: window
+                .as_ref()
+                .and_then(|window| window.work_done_progress)
+                .unwrap_or_default(),
             show_document: window
                 .and_then(|window| window.show_document)
                 .is_some_and(|show| show.support),

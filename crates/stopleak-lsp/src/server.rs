@@ -18,11 +18,12 @@ use tower_lsp::ls_types::{
     DidSaveTextDocumentParams, DocumentDiagnosticParams, DocumentDiagnosticReport,
     DocumentDiagnosticReportResult, ExecuteCommandOptions, ExecuteCommandParams, FileSystemWatcher,
     FullDocumentDiagnosticReport, GlobPattern, Hover, HoverParams, HoverProviderCapability,
-    InitializeParams, InitializeResult, InitializedParams, LSPAny, OneOf, Registration,
-    RelatedFullDocumentDiagnosticReport, RelatedUnchangedDocumentDiagnosticReport, SaveOptions,
-    ServerCapabilities, ServerInfo, ShowDocumentParams, TextDocumentSyncCapability,
-    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
-    UnchangedDocumentDiagnosticReport, Uri, WorkspaceFoldersServerCapabilities,
+    InitializeParams, InitializeResult, InitializedParams, LSPAny, MessageType, OneOf,
+    ProgressToken, Registration, RelatedFullDocumentDiagnosticReport,
+    RelatedUnchangedDocumentDiagnosticReport, SaveOptions, ServerCapabilities, ServerInfo,
+    ShowDocumentParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, UnchangedDocumentDiagnosticReport, Uri,
+    WorkDoneProgressCancelParams, WorkDoneProgressOptions, WorkspaceFoldersServerCapabilities,
     WorkspaceServerCapabilities,
 };
 use tower_lsp::{Client, LanguageServer};
@@ -35,12 +36,16 @@ use crate::gateway::Life;
 use crate::model::{self, Event};
 use crate::outbox::{Jitter, Outbox, Versions};
 use crate::peer::{self, Peer};
+use crate::workspace::{self, Progress};
 use crate::{completion, evidence, hover, uri};
 
 /// `ContentModified` of the protocol.
 const CONTENT_MODIFIED: ErrorCode = ErrorCode::ServerError(-32801);
 /// `RequestFailed` of the protocol.
 const REQUEST_FAILED: i64 = -32803;
+
+/// A check of the workspace: what the client shows its progress by, and what ends it.
+type Checking = (Option<ProgressToken>, Arc<AtomicBool>);
 
 /// The language server.
 pub(crate) struct Server {
@@ -54,6 +59,8 @@ pub(crate) struct Server {
     has_evidence: Arc<AtomicBool>,
     /// Evidence is being read, one thing at a time.
     reading: Arc<AtomicBool>,
+    /// The check of the workspace that is under way, by what the client knows it as.
+    checking: Mutex<Option<Checking>>,
 }
 
 impl Server {
@@ -76,6 +83,7 @@ impl Server {
             jitter,
             has_evidence,
             reading: Arc::default(),
+            checking: Mutex::default(),
         })
     }
 
@@ -287,6 +295,64 @@ impl Server {
         Ok(Some(summary))
     }
 
+    /// Checks all files of the workspace, publishes what is found in those that are not open, and tells it.
+    async fn check_workspace(&self, token: Option<ProgressToken>) -> Result<Option<LSPAny>> {
+        let plan = self.ask(Event::PlanWorkspace).await?;
+        if plan.folders.is_empty() {
+            return Err(Error::invalid_params("no folder is open"));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let creates = self.peer.get().is_some_and(|peer| peer.creates_progress);
+        let running = {
+            let mut checking = lock(&self.checking);
+            if checking
+                .as_ref()
+                .is_some_and(|(_, stop)| !stop.load(Ordering::Relaxed))
+            {
+                return Err(Error::invalid_params(
+                    "the workspace is being checked already",
+                ));
+            }
+            let progress = Progress::begin(&self.outbox, token, creates);
+            *checking = Some((progress.token().cloned(), Arc::clone(&stop)));
+            workspace::Running { stop, progress }
+        };
+        let events = lock(&self.events).clone();
+        let ask = move |paths| {
+            let (sender, receiver) = mpsc::channel();
+            let reply = Box::new(move |wanted| {
+                let _ = sender.send(wanted);
+            });
+            events.send(Event::WorkspaceFiles { paths, reply }).ok()?;
+            receiver.recv().ok()
+        };
+        let (stop, progress) = (Arc::clone(&running.stop), running.progress.clone());
+        let jitter = self.jitter;
+        let outcome = tokio::task::spawn_blocking(move || {
+            let report = |done, total| progress.report(done, total);
+            workspace::check(plan, ask, &stop, &report, jitter)
+        })
+        .await
+        .map_err(|_| Error::internal_error())?
+        .map_err(Error::invalid_params)?;
+        self.outbox.log(MessageType::INFO, outcome.summary());
+        running.progress.end(outcome.summary());
+        let answer = outcome.answer();
+        if !outcome.cancelled {
+            self.tell(Event::WorkspaceChecked(outcome));
+        }
+        Ok(Some(answer))
+    }
+
+    /// The user does not want to wait for something.
+    pub(crate) async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
+        if let Some((Some(token), stop)) = &*lock(&self.checking)
+            && *token == params.token
+        {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
     async fn fix_all(&self, argument: Option<&Value>) -> Result<()> {
         let uri = argument
             .and_then(|argument| {
@@ -332,6 +398,10 @@ impl Server {
             });
         Ok(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was begun is over when this goes, also when the request is cancelled.
@@ -618,6 +688,14 @@ impl LanguageServer for Server {
                 self.ask(toggle).await.map(Some)
             }
             evidence::LIST_COMMAND => self.list_evidence().await,
+            workspace::CHECK_COMMAND => {
+                let token = params.work_done_progress_params.work_done_token;
+                self.check_workspace(token).await
+            }
+            workspace::CLEAR_COMMAND => {
+                self.tell(Event::ClearWorkspace);
+                Ok(None)
+            }
             other => Err(Error::invalid_params(format!("unknown command `{other}`"))),
         }
     }
@@ -691,10 +769,14 @@ fn capabilities(peer: &Peer) -> ServerCapabilities {
                 evidence::CLEAR_COMMAND,
                 evidence::TOGGLE_COMMAND,
                 evidence::LIST_COMMAND,
+                workspace::CHECK_COMMAND,
+                workspace::CLEAR_COMMAND,
             ]
             .map(str::to_owned)
             .to_vec(),
-            ..ExecuteCommandOptions::default()
+            work_done_progress_options: WorkDoneProgressOptions {
+                work_done_progress: Some(true),
+            },
         }),
         workspace: Some(WorkspaceServerCapabilities {
             workspace_folders: peer.folders.then_some(WorkspaceFoldersServerCapabilities {

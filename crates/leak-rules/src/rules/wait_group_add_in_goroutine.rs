@@ -54,7 +54,7 @@ pub(crate) static RULE: Declared = Declared {
     severity: Severity::Warning,
     summary: "a goroutine adds itself to the group that is waited for",
     fixes: "move `Add` in front of the `go` statement, or use `WaitGroup.Go`",
-    overlaps: &["govet/waitgroup", "staticcheck/SA2000"],
+    overlaps: &["go vet/waitgroup", "staticcheck/SA2000"],
     tests: true,
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/wait_group_add_in_goroutine.rs",

@@ -286,3 +286,51 @@ fn generated_files_are_left_out_unless_asked_for() {
     assert_eq!(client.diagnostics(&go).len(), 1);
     client.leave();
 }
+
+const LOST_CANCEL: &str = "package m
+
+import \"context\"
+
+func wait(parent context.Context, ok bool) context.Context {
+	ctx, cancel := context.WithCancel(parent)
+	if ok {
+		cancel()
+	}
+	return ctx
+}
+";
+
+#[test]
+fn what_gopls_says_can_be_left_to_it() {
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let go = uri(&dir.path().join("a.go"));
+    let text = LOST_CANCEL.to_owned() + "\n" + &crate::client::leak("a");
+    let text = text.replace("import \"context\"", "import (\n\t\"context\"\n\t\"os\"\n)");
+    client.open(&go, 1, &text);
+    let codes = |found: &[Value]| -> Vec<String> {
+        let codes = found
+            .iter()
+            .map(|it| it["code"].as_str().unwrap().to_owned());
+        codes.collect()
+    };
+    let found = client.diagnostics(&go);
+    assert_eq!(codes(&found), ["dropped-cancel", "unclosed-file"]);
+    let setting = |on: bool| json!({ "settings": { "stopleak": { "leaveToGopls": on } } });
+    client.notify("workspace/didChangeConfiguration", setting(true));
+    let found = client.diagnostics(&go);
+    assert_eq!(codes(&found), ["unclosed-file"]);
+    // A comment that silences the rule elsewhere is not without use.
+    let silenced = text.replace(
+        "context.WithCancel(parent)",
+        "context.WithCancel(parent) //stopleak:ignore dropped-cancel",
+    );
+    client.replace(&go, 2, &(silenced + &crate::client::leak("b")));
+    let found = client.diagnostics_of(&go, 2);
+    assert_eq!(codes(&found), ["unclosed-file", "unclosed-file"]);
+    client.replace(&go, 3, &text);
+    assert_eq!(client.diagnostics_of(&go, 3).len(), 1);
+    client.notify("workspace/didChangeConfiguration", setting(false));
+    assert_eq!(client.diagnostics(&go).len(), 2);
+    client.leave();
+}

@@ -9,3 +9,4 @@ mod diagnostics;
 mod evidence;
 mod life;
 mod stress;
+mod workspace;
