@@ -10,6 +10,7 @@
 #![allow(clippy::tabs_in_doc_comments)]
 
 pub mod check;
+pub mod companion;
 pub mod cost;
 pub mod diagnostic;
 pub mod directives;

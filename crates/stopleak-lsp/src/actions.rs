@@ -13,6 +13,7 @@ use tower_lsp::ls_types::{
 };
 
 use crate::analysis::{self, Findings, SOURCE, Subject, Text};
+use crate::companion;
 
 /// The kind of the action that applies all safe fixes.
 pub(crate) const FIX_ALL: &str = "source.fixAll.stopleak";
@@ -66,14 +67,14 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn kind(&self, kind: &str) -> bool {
+    pub(crate) fn kind(&self, kind: &str) -> bool {
         match &self.context.only {
             None => true,
             Some(only) => only.iter().any(|only| is_prefix(only.as_str(), kind)),
         }
     }
 
-    fn automatic(&self) -> bool {
+    pub(crate) fn automatic(&self) -> bool {
         self.context.trigger_kind == Some(CodeActionTriggerKind::AUTOMATIC)
     }
 }
@@ -125,6 +126,7 @@ pub(crate) fn actions(db: &Database, subject: &Subject, wanted: &Wanted) -> Vec<
             actions.push(action);
         }
     }
+    actions.extend(companion::actions(db, subject, &found, wanted));
     actions
 }
 

@@ -9,6 +9,7 @@
 
 mod actions;
 mod analysis;
+mod companion;
 mod completion;
 mod configs;
 mod evidence;

@@ -3,7 +3,7 @@
 use go_syntax::PositionEncoding;
 use tower_lsp::ls_types::{
     ClientCapabilities, DiagnosticClientCapabilities, DiagnosticTag, InitializeParams,
-    PositionEncodingKind, PublishDiagnosticsClientCapabilities,
+    PositionEncodingKind, PublishDiagnosticsClientCapabilities, ResourceOperationKind,
 };
 
 /// What the client can do, as far as it matters.
@@ -27,6 +27,8 @@ pub(crate) struct Peer {
     pub(crate) resolve_edit: bool,
     /// Edits may name the version that they are made for.
     pub(crate) document_changes: bool,
+    /// Edits of the client may create files.
+    pub(crate) creates_files: bool,
     /// The client watches files for the server.
     pub(crate) watches_files: bool,
     /// The client can be asked for settings.
@@ -101,6 +103,11 @@ impl Peer {
                 && action
                     .resolve_support
                     .is_some_and(|resolve| resolve.properties.iter().any(|p| p == "edit")),
+            creates_files: workspace.workspace_edit.as_ref().is_some_and(|edit| {
+                edit.resource_operations
+                    .as_ref()
+                    .is_some_and(|all| all.contains(&ResourceOperationKind::Create))
+            }),
             document_changes: workspace
                 .workspace_edit
                 .and_then(|edit| edit.document_changes)

@@ -37,7 +37,7 @@ use crate::model::{self, Event};
 use crate::outbox::{Jitter, Outbox, Versions};
 use crate::peer::{self, Peer};
 use crate::workspace::{self, Progress};
-use crate::{completion, evidence, hover, uri};
+use crate::{companion, completion, evidence, hover, uri};
 
 /// `ContentModified` of the protocol.
 const CONTENT_MODIFIED: ErrorCode = ErrorCode::ServerError(-32801);
@@ -746,6 +746,9 @@ fn capabilities(peer: &Peer) -> ServerCapabilities {
             code_action_kinds: Some(vec![
                 CodeActionKind::QUICKFIX,
                 CodeActionKind::from(actions::FIX_ALL),
+                CodeActionKind::from(companion::LEAK_TEST),
+                CodeActionKind::from(companion::PPROF),
+                CodeActionKind::from(companion::BUBBLE),
             ]),
             resolve_provider: Some(true),
             ..CodeActionOptions::default()

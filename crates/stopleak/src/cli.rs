@@ -36,6 +36,8 @@ pub enum Command {
     Profile(Box<ProfileArgs>),
     /// Watch a running program: memory, goroutines and leaked goroutines over time, and the lines that grow.
     Watch(Box<WatchArgs>),
+    /// Add what makes leaks show: a check to tests, or profiles to a program.
+    Add(AddArgs),
     /// Explain a rule, or list all rules.
     Rule(RuleArgs),
     /// Show or verify the configuration.
@@ -306,6 +308,53 @@ pub struct ServerArgs {
     /// The pause after a keystroke in milliseconds, whatever the editor's settings say. For measurements.
     #[arg(long, value_name = "MS", hide = true)]
     pub debounce: Option<u64>,
+}
+
+/// Arguments of `add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// What is added.
+    #[command(subcommand)]
+    pub command: AddCommand,
+    /// Print what would change, as a diff; write nothing.
+    #[arg(long, global = true)]
+    pub diff: bool,
+}
+
+/// The commands below `add`.
+#[derive(Debug, Subcommand)]
+pub enum AddCommand {
+    /// Let the tests of a package fail when they leave goroutines behind.
+    LeakTest {
+        /// The folder of the package.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// How they are found. Default: goleak where go.mod requires it or Go is older than 1.27, else the profile.
+        #[arg(long, value_enum)]
+        with: Option<AddedCheck>,
+    },
+    /// Run a test in a bubble (`testing/synctest`, Go 1.25), where a goroutine that never ends fails it.
+    Bubble {
+        /// The file of the test.
+        file: PathBuf,
+        /// The name of the test.
+        test: String,
+    },
+    /// Serve the profiles of a program at http://localhost:6060/debug/pprof/, to this machine only.
+    Pprof {
+        /// The folder of the program, or its file with `main`.
+        #[arg(default_value = ".")]
+        place: PathBuf,
+    },
+}
+
+/// How leaked goroutines are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AddedCheck {
+    /// With `go.uber.org/goleak`.
+    Goleak,
+    /// With the goroutine-leak profile of Go 1.27 (an experiment in 1.26), without another module.
+    Profile,
 }
 
 /// Arguments of `rule`.

@@ -62,6 +62,26 @@ pub fn replace(path: &Path, before: &str, after: &str) -> Result<(), WriteError>
     Ok(())
 }
 
+/// Writes a new file in one step.
+///
+/// # Errors
+/// There is a file already, or it cannot be written.
+pub fn create(path: &Path, text: &str) -> Result<(), io::Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".stopleak-");
+    // As other programs make files: what the user's mask leaves of it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary
+        .persist_noclobber(path)
+        .map_err(|error| error.error)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Check(args) => command::check::run(args),
         Command::Profile(args) => command::profile::run(&args),
         Command::Watch(args) => command::watch::run(&args),
+        Command::Add(args) => command::add::run(&args),
         Command::Rule(args) => command::rule::run(&args),
         Command::Config(args) => command::config::run(&args.command),
         Command::Cache(args) => command::cache::run(&args),

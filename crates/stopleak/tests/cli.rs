@@ -650,3 +650,45 @@ fn the_example_of_the_readme_is_true() {
         "STOPLEAK_BLESS=1 writes it anew"
     );
 }
+
+#[test]
+fn leak_checks_and_profiles_are_added() {
+    let tree = Tree::new(&[
+        ("go.mod", "module m\n\ngo 1.27\n"),
+        ("main.go", "package main\n\nfunc main() {\n\tprintln()\n}\n"),
+        (
+            "main_test.go",
+            "package main\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {\n\tt.Log()\n}\n",
+        ),
+    ]);
+    let shown = tree.run(&["add", "pprof", "--diff"]).ends_with(0);
+    assert!(shown.out.contains("+++ pprof.go"), "{shown:#?}");
+    assert!(shown.out.contains("+\tgo servePprof()"), "{shown:#?}");
+    assert!(!tree.path("pprof.go").exists());
+
+    let added = tree.run(&["add", "pprof"]).ends_with(0);
+    assert_eq!(added.out, "new: pprof.go\nchanged: main.go\n");
+    assert!(tree.read("main.go").contains("\tgo servePprof()\n"));
+    let again = tree.run(&["add", "pprof"]).ends_with(2);
+    assert!(
+        again.err.contains("declares `servePprof` itself"),
+        "{again:#?}"
+    );
+
+    let added = tree.run(&["add", "leak-test"]).ends_with(0);
+    assert_eq!(added.out, "new: leak_test.go\n");
+    assert!(tree.read("leak_test.go").contains("goroutineleak"));
+    let diff = tree
+        .run(&["add", "bubble", "main_test.go", "TestA", "--diff"])
+        .ends_with(0);
+    assert!(
+        diff.out.contains("synctest.Test(t, func(t *testing.T) {"),
+        "{diff:#?}"
+    );
+    let goleak = tree
+        .run(&["add", "leak-test", "--with", "goleak", "--diff"])
+        .ends_with(2);
+    assert!(goleak.err.contains("runAndFindLeaks"), "{goleak:#?}");
+    let missing = tree.run(&["add", "pprof", "nowhere"]).ends_with(2);
+    assert!(missing.err.contains("does not exist"), "{missing:#?}");
+}

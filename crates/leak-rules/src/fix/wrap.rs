@@ -20,7 +20,7 @@ use super::nest::Owner;
 use super::release::{Inserted, else_word};
 use super::{Cx, is_error_param, is_plain, is_view};
 use crate::edit::{
-    EditBuilder, first_on_line, indent, indentation, line_end, line_start, next_line,
+    EditBuilder, first_on_line, indent, indentation, line_end, line_start, next_line, raw_strings,
 };
 use crate::engine::site::{InsertPoint, Pattern, Trigger};
 use crate::{Edit, Fix, Safety};
@@ -949,41 +949,4 @@ fn push(edits: &mut Vec<Edit>, range: Range<usize>, text: String) {
         range: crate::edit::text_range(range),
         text,
     });
-}
-
-/// Ranges of the raw string literals in a piece of code that does not begin inside a literal or comment.
-fn raw_strings(code: &str) -> Vec<Range<usize>> {
-    let bytes = code.as_bytes();
-    let mut found = Vec::new();
-    let mut i = 0;
-    let skip_to = |from: usize, end: u8| {
-        bytes[from..]
-            .iter()
-            .position(|&b| b == end)
-            .map_or(bytes.len(), |n| from + n)
-    };
-    while i < bytes.len() {
-        match bytes[i] {
-            b'`' => {
-                let end = skip_to(i + 1, b'`');
-                found.push(i..end);
-                i = end;
-            }
-            quote @ (b'"' | b'\'') => {
-                i += 1;
-                while i < bytes.len() && bytes[i] != quote && bytes[i] != b'\n' {
-                    i += 1 + usize::from(bytes[i] == b'\\');
-                }
-            }
-            b'/' if bytes.get(i + 1) == Some(&b'/') => i = skip_to(i, b'\n'),
-            b'/' if bytes.get(i + 1) == Some(&b'*') => {
-                i = code[i + 2..]
-                    .find("*/")
-                    .map_or(bytes.len(), |n| i + 2 + n + 1);
-            }
-            _ => {}
-        }
-        i += 1;
-    }
-    found
 }

@@ -132,15 +132,27 @@ impl GoModule {
         found
     }
 
-    /// Runs a package with the goroutine-leak profile: an experiment in Go 1.26, always there in later releases, which do not know the
-    /// experiment any more.
-    pub fn run_with_leak_profile(&self, package: &str) -> (String, bool) {
+    /// The version of the toolchain's language, such as `1.26`.
+    pub fn language(&self) -> String {
         let version = self.run(&["env", "GOVERSION"]).stdout;
-        let experiment = match version.starts_with(b"go1.26") {
-            true => "goroutineleakprofile",
-            false => "",
+        let version = String::from_utf8(version).unwrap();
+        let mut parts = version.trim().trim_start_matches("go").split('.');
+        format!("{}.{}", parts.next().unwrap(), parts.next().unwrap())
+    }
+
+    /// Runs a package with the goroutine-leak profile.
+    pub fn run_with_leak_profile(&self, package: &str) -> (String, bool) {
+        self.with_leak_profile(&["run", package])
+    }
+
+    /// Runs a command with the goroutine-leak profile: an experiment in Go 1.26, always there in later releases, which do not know the
+    /// experiment any more.
+    pub fn with_leak_profile(&self, args: &[&str]) -> (String, bool) {
+        let experiment = match &*self.language() {
+            "1.26" => "goroutineleakprofile",
+            _ => "",
         };
-        let mut command = self.command(&["run", package]);
+        let mut command = self.command(args);
         let out = command.env("GOEXPERIMENT", experiment).output().unwrap();
         let text = String::from_utf8_lossy(&out.stderr).into_owned()
             + &String::from_utf8_lossy(&out.stdout);
@@ -149,7 +161,12 @@ impl GoModule {
 
     /// Runs a package; what it prints, and whether it succeeded.
     pub fn run_package(&self, package: &str) -> (String, bool) {
-        let out = self.run(&["run", package]);
+        self.go(&["run", package])
+    }
+
+    /// Runs a command; what it prints, and whether it succeeded.
+    pub fn go(&self, args: &[&str]) -> (String, bool) {
+        let out = self.run(args);
         let text = String::from_utf8_lossy(&out.stdout).into_owned()
             + &String::from_utf8_lossy(&out.stderr);
         (text, out.status.success())

@@ -400,3 +400,67 @@ func f() {
     assert_eq!(found[0]["code"], "unclosed-resource");
     client.leave();
 }
+
+/// The actions that need no finding, by their titles.
+fn companions(client: &mut Client, uri: &str, place: Value, context: Value) -> Vec<Value> {
+    let mut actions = client.actions(uri, place, context);
+    actions.retain(|action| action["diagnostics"].is_null() && action["edit"].is_object());
+    actions
+}
+
+#[test]
+fn a_program_is_given_profiles_and_tests_a_leak_check() {
+    let dir = module();
+    std::fs::write(dir.path().join("go.mod"), "module m\n\ngo 1.27\n").unwrap();
+    let mut client = Setup::default()
+        .with(
+            "workspace.workspaceEdit",
+            json!({ "documentChanges": true, "resourceOperations": ["create"] }),
+        )
+        .root(dir.path())
+        .start();
+    let main = uri(&dir.path().join("cmd/main.go"));
+    std::fs::create_dir_all(dir.path().join("cmd")).unwrap();
+    let text = "package main\n\nfunc main() {\n\tprintln()\n}\n";
+    std::fs::write(dir.path().join("cmd/main.go"), text).unwrap();
+    client.open(&main, 3, text);
+    client.diagnostics(&main);
+
+    let head = range((2, 5), (2, 5));
+    let found = companions(&mut client, &main, head.clone(), json!({}));
+    let action = titled(&found, "serve the profiles of this program");
+    assert_eq!(action["kind"], "source.servePprof.stopleak");
+    let changes = action["edit"]["documentChanges"].as_array().unwrap();
+    let new = uri(&dir.path().join("cmd/pprof.go"));
+    assert_eq!(changes[0], json!({ "kind": "create", "uri": new }));
+    assert_eq!(
+        changes[1]["textDocument"],
+        json!({ "uri": new, "version": null })
+    );
+    assert_eq!(
+        changes[2]["textDocument"],
+        json!({ "uri": main, "version": 3 })
+    );
+    assert_eq!(changes[2]["edits"][0]["newText"], "\n\tgo servePprof()");
+
+    // In the body and in a menu that opens by itself there is nothing, but it can be asked for anywhere.
+    let body = range((3, 2), (3, 2));
+    assert!(companions(&mut client, &main, body.clone(), json!({})).is_empty());
+    let by_itself = json!({ "triggerKind": 2 });
+    assert!(companions(&mut client, &main, head, by_itself).is_empty());
+    let source = json!({ "only": ["source"] });
+    assert_eq!(companions(&mut client, &main, body, source).len(), 1);
+
+    let test = uri(&dir.path().join("a_test.go"));
+    let text = "package m\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {\n\tt.Log()\n}\n";
+    std::fs::write(dir.path().join("a_test.go"), text).unwrap();
+    client.open(&test, 1, text);
+    client.diagnostics(&test);
+    let found = companions(&mut client, &test, range((0, 0), (0, 0)), json!({}));
+    let action = titled(&found, "tests fail when they leave goroutines behind");
+    assert_eq!(action["kind"], "source.addLeakTest.stopleak");
+    let found = companions(&mut client, &test, range((4, 6), (4, 6)), json!({}));
+    let action = titled(&found, "run TestA in a bubble");
+    assert_eq!(action["kind"], "refactor.rewrite.bubble.stopleak");
+    client.leave();
+}

@@ -807,7 +807,8 @@ fn by_build(jobs: Vec<Job>) -> Vec<(BuildConfig, Vec<Job>)> {
     groups
 }
 
-fn build_config(settings: &Settings) -> BuildConfig {
+/// The build that is configured.
+pub(super) fn build_config(settings: &Settings) -> BuildConfig {
     let defaults = BuildConfig::default();
     let options = &settings.config().build;
     BuildConfig {

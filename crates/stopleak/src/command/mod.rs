@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod add;
 pub mod cache;
 pub mod check;
 pub mod completions;
