@@ -125,6 +125,7 @@ fn goroutines_are_shown_on_their_line() {
 18 |             results <- open(name)
    |             ^^^^^^^^^^^^^^^^^^^^^ 100 % of all, +1,200 since the base
    |
+   = note: confirms `unbounded-goroutines` (information) at m.go:17: each value of `requests` starts another goroutine, and nothing bounds how many run at once: they are started as fast as the input comes
    = note: started at m.go:17 (1,203)
    = note: waiting: 1,203 for up to an hour
 
@@ -174,7 +175,7 @@ fn evidence_confirms_findings() {
     );
     assert!(
         run.out
-            .contains("1 finding confirmed, 0 not, in the files of these profiles; 0 lines with evidence and no finding"),
+            .contains("1 finding confirmed, 1 not, in the files of these profiles; 0 lines with evidence and no finding"),
         "{}",
         run.out
     );

@@ -351,6 +351,15 @@ pub enum Pattern {
         /// It is a group.
         group: bool,
     },
+    /// A loop starts goroutines without a bound. The acquisition's statement is what starts one.
+    Unbounded {
+        /// The loop.
+        looping: StmtId,
+        /// The literal that the goroutine runs.
+        literal: Option<ExprId>,
+        /// The error group of the function that starts them.
+        group: Option<LocalId>,
+    },
     /// A goroutine adds itself to a wait group.
     MoveAdd {
         /// The `go` statement.

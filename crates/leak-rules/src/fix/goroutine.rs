@@ -65,6 +65,14 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::NestedGroup { last } => vec![second_group(cx, last)],
         Pattern::ExitArm { select, context } => vec![exit_arm(cx, select, context)],
         Pattern::WaitArm { context, sleeps } => vec![wait_arm(cx, context, sleeps)],
+        Pattern::Unbounded {
+            looping,
+            literal,
+            group,
+        } => vec![match group {
+            Some(group) => set_limit(cx, group),
+            None => semaphore(cx, looping, literal),
+        }],
         Pattern::StopWorker { stop } => vec![stop_worker(cx, stop)],
         Pattern::LeaveAfter => vec![leave_after(cx, false)],
         Pattern::Unjoined { handle, group } => vec![wait_before(cx, handle, group)],
@@ -719,6 +727,72 @@ fn wait_before(cx: &Cx<'_>, handle: LocalId, group: bool) -> Option<Fix> {
     };
     builder.fix(
         format!("wait for the goroutine before {place}: `{wait}`"),
+        Safety::Unsafe,
+    )
+}
+
+/// So many goroutines at a time are offered: a number that the author has to look at.
+const AT_A_TIME: u32 = 16;
+
+/// Each goroutine takes a place in a channel with so many, and gives it back at its end.
+fn semaphore(cx: &Cx<'_>, looping: StmtId, literal: Option<ExprId>) -> Option<Fix> {
+    let start = cx.site.acquire.stmt?;
+    let ExprKind::FuncLit(lit) = &cx.tree()[literal?].kind else {
+        return None;
+    };
+    let mut outer = looping;
+    if let (Owner::Label(label), _) = cx.nest.parent(looping)? {
+        outer = label;
+    }
+    let beside = |owner| !matches!(owner, Owner::Header(_) | Owner::Else(_) | Owner::Label(_));
+    if !beside(cx.nest.parent(outer)?.0)
+        || !beside(cx.nest.parent(start)?.0)
+        || cx.shadows("make")
+        || cx.has_goto()
+    {
+        return None;
+    }
+    let name = cx.fresh("sem");
+    let mut builder = cx.builder();
+    builder.insert_before(
+        cx.stmt_range(outer),
+        &format!("{name} := make(chan struct{{}}, {AT_A_TIME})"),
+    )?;
+    builder.insert_before(cx.stmt_range(start), &format!("{name} <- struct{{}}{{}}"))?;
+    let brace = cx.abs(lit.body.range).start;
+    builder.insert_at_block_start(brace, brace, &format!("defer func() {{ <-{name} }}()"))?;
+    builder.fix(
+        format!("start at most {AT_A_TIME} at a time, with a semaphore"),
+        Safety::Unsafe,
+    )
+}
+
+/// The group starts so many goroutines at a time.
+fn set_limit(cx: &Cx<'_>, group: LocalId) -> Option<Fix> {
+    let local = &cx.facts().locals[group];
+    let made = cx.tree().stmts.iter().find_map(|(id, s)| {
+        let declares = match &s.kind {
+            StmtKind::Assign { lhs, .. } => {
+                (lhs.iter()).any(|e| cx.tree()[*e].range == local.ident.range)
+            }
+            StmtKind::Var(specs) => {
+                (specs.iter()).any(|spec| spec.names.iter().any(|n| n.range == local.ident.range))
+            }
+            _ => false,
+        };
+        declares.then_some(id)
+    })?;
+    if matches!(
+        cx.nest.parent(made)?.0,
+        Owner::Header(_) | Owner::Else(_) | Owner::Label(_)
+    ) {
+        return None;
+    }
+    let code = format!("{}.SetLimit({AT_A_TIME})", local.ident.name);
+    let mut builder = cx.builder();
+    builder.insert_after(cx.stmt_range(made), &code)?;
+    builder.fix(
+        format!("start at most {AT_A_TIME} at a time: `{code}`"),
         Safety::Unsafe,
     )
 }

@@ -33,6 +33,7 @@ pub mod range_over_unclosed_channel;
 pub mod repeated_decoding;
 pub mod time_after_in_loop;
 pub mod time_tick;
+pub mod unbounded_goroutines;
 pub mod unclosed_conn;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
@@ -169,6 +170,7 @@ static DECLARED: &[&Declared] = &[
     &repeated_decoding::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
+    &unbounded_goroutines::RULE,
     &unclosed_conn::RULE,
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,

@@ -172,7 +172,7 @@ fn is_group(ty: &Ty) -> bool {
 }
 
 /// Whether a variable holds a group that nobody else can have yet.
-fn is_made_here(d: &Declaration<'_>, local: LocalId) -> bool {
+pub(super) fn is_made_here(d: &Declaration<'_>, local: LocalId) -> bool {
     let l = &d.facts.locals[local];
     if !matches!(l.ty.kind(), TyKind::Pointer(_)) {
         return l.assignments <= 1;

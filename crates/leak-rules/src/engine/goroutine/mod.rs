@@ -28,6 +28,7 @@ pub(crate) mod order;
 pub(crate) mod paths;
 pub(crate) mod relock;
 pub(crate) mod resend;
+pub(crate) mod unbounded;
 pub(crate) mod uses;
 pub(crate) mod waitgroup;
 pub(crate) mod worker;
