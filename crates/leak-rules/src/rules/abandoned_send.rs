@@ -2,6 +2,9 @@
 //! Reports a goroutine that sends on a channel whose buffer is full (or that has none) when the function that made the channel may return
 //! without receiving.
 //!
+//! A send on a channel in a field is reported too (as information), if only its package can name the field, the package makes the channel
+//! without a buffer, and nothing in it receives or hands the channel on.
+//!
 //! # Why it leaks
 //! A send waits until somebody receives. When the only receiver has returned (because of a timeout, a cancelled context, an error), nobody
 //! ever will, and the goroutine stays with everything it refers to.
@@ -58,7 +61,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::goroutine::CHANNEL_NEEDS;
+use crate::engine::goroutine::{self, ABANDONED_NEEDS};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -72,12 +75,14 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/abandoned_send.rs",
     text: include_str!("abandoned_send.rs"),
-    needs: CHANNEL_NEEDS,
+    needs: ABANDONED_NEEDS,
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    cx.channel_findings(RULE.name)
+    let mut found = cx.channel_findings(RULE.name);
+    found.extend(goroutine::field::findings(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! # What it does
 //! Reports a receive, a send or a `Wait` in a function that holds a lock, where the goroutines that could end the waiting need the same lock before:
-//! it started them while it held the lock, and they take it on every path before they send, receive, close or end.
+//! it started them while it held the lock, and they take it on every path before they send, receive, close or end. Where group (or channel)
+//! and lock are fields of one object, it is reported if one of the object's goroutines takes the lock anywhere before its end: whether it
+//! comes to that while the other one waits is a matter of time.
 //!
 //! # Why it leaks
 //! The function waits for its goroutines and the goroutines wait for the function. None of them ever goes on, nor does anybody else who wants the
@@ -42,7 +44,8 @@
 //! - Some goroutine may send, receive or close without the lock; for a group: all of them may end without it.
 //! - The goroutine was started before the lock was taken: it may have been through already.
 //! - The channel has a buffer (for a send), escapes, or is an arm of a `select`.
-//! - The group or channel is not a local variable of the function.
+//! - The group or channel is neither a local variable of the function nor a field of the same object as the lock, with a name that only
+//!   the package can use.
 //! - Both take the lock as readers.
 //!
 //! # Fix safety
@@ -71,12 +74,16 @@ pub(crate) static RULE: Declared = Declared {
     needs: &[
         Need::names(&["Lock", "RLock"]).and(Syntax::GO),
         Need::names(&["Go"]).and(Syntax::FUNC_LIT),
+        Need::names(&["Lock", "RLock"]).and(Syntax::RECEIVE),
+        Need::names(&["Wait"]),
     ],
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    goroutine::blocked::findings(cx, RULE.name)
+    let mut found = goroutine::blocked::findings(cx, RULE.name);
+    found.extend(goroutine::blocked_field::findings(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //! Reports a goroutine that receives from a channel on which nobody sends and which nobody closes, at all or on some path of the function that
 //! made it.
 //!
+//! A channel in a field is reported too (as information), if only its package can name the field, the package makes the channel, and nothing in it
+//! sends, closes, or hands the channel on; and one that a local object gives out by a method, where nobody else has the object.
+//!
 //! # Why it leaks
 //! A receive waits until somebody sends or closes. When the function that made the channel has returned without doing either, nobody can.
 //!
@@ -49,7 +52,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::goroutine::CHANNEL_NEEDS;
+use crate::engine::goroutine::{self, ORPHAN_NEEDS};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -63,12 +66,15 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/orphan_receive.rs",
     text: include_str!("orphan_receive.rs"),
-    needs: CHANNEL_NEEDS,
+    needs: ORPHAN_NEEDS,
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    cx.channel_findings(RULE.name)
+    let mut found = cx.channel_findings(RULE.name);
+    found.extend(goroutine::field::findings(cx, RULE.name));
+    found.extend(goroutine::object::findings(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

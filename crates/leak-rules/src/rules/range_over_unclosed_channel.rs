@@ -1,6 +1,10 @@
 //! # What it does
 //! Reports a goroutine that ranges over a channel which nobody closes, or which the function that made it does not close on some path.
 //!
+//! A channel in a field is reported too, if only its package can name the field, the package makes the channel, and nothing in it closes it or
+//! hands it on: workers that are meant to stay look the same, so that this is a hint. One that a local object gives out by a method, where
+//! nobody else has the object, is a warning.
+//!
 //! # Why it leaks
 //! A `range` over a channel ends when the channel is closed. If it is not, the goroutine waits for the next value for ever.
 //!
@@ -52,7 +56,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::goroutine::CHANNEL_NEEDS;
+use crate::engine::goroutine::{self, RANGE_NEEDS};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -66,12 +70,15 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/range_over_unclosed_channel.rs",
     text: include_str!("range_over_unclosed_channel.rs"),
-    needs: CHANNEL_NEEDS,
+    needs: RANGE_NEEDS,
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    cx.channel_findings(RULE.name)
+    let mut found = cx.channel_findings(RULE.name);
+    found.extend(goroutine::field::findings(cx, RULE.name));
+    found.extend(goroutine::object::findings(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

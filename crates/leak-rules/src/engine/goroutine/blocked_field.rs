@@ -84,10 +84,12 @@ fn look(
     let mut waits: Vec<(NodeId, Kept, usize)> = Vec::new();
     let walked = locks.walk(&mut |event, held| {
         let (at, kept): (NodeId, _) = match event {
-            Event::Call(call) if !held.is_empty() => match method_of(d, call, "sync", &["WaitGroup"]) {
-                Some((base, name)) if name == "Wait" => (call.into(), kept(d, base, true)),
-                _ => return,
-            },
+            Event::Call(call) if !held.is_empty() => {
+                match method_of(d, call, "sync", &["WaitGroup"]) {
+                    Some((base, name)) if name == "Wait" => (call.into(), kept(d, base, true)),
+                    _ => return,
+                }
+            }
             Event::Receive(e) if !held.is_empty() => {
                 let ExprKind::Unary { operand, .. } = d.tree[e].kind else {
                     return;

@@ -1238,7 +1238,12 @@ impl Question for Wake<'_, '_> {
 
 /// Whether a loop can be left otherwise than by its end.
 fn leaves_loop(d: &Declaration<'_>, literal: ExprId, stmt: StmtId) -> bool {
-    let Some(cfg) = d.cfg(Some(literal)) else {
+    leaves_loop_of(d, Some(literal), stmt)
+}
+
+/// The same, of a loop of the declaration's own body too.
+pub(super) fn leaves_loop_of(d: &Declaration<'_>, literal: Option<ExprId>, stmt: StmtId) -> bool {
+    let Some(cfg) = d.cfg(literal) else {
         return true;
     };
     let reachable = cfg.reachable();

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{ItemRef, Res};
 use go_model::outline::TypeRef;
-use go_model::package::{Item, PackageId, import_path, package_decls, package_index, package_of_decl};
+use go_model::package::{
+    Item, PackageId, import_path, package_decls, package_index, package_of_decl,
+};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use go_syntax::{Name, NodeId};
 use rustc_hash::FxHashSet;
@@ -290,13 +292,17 @@ fn look(
         OpKind::Receive if !known.sends && !known.closes => (
             crate::rules::orphan_receive::RULE.name,
             Severity::Information,
-            format!("this receive waits for ever: nothing in the package sends on `{text}` or closes it"),
+            format!(
+                "this receive waits for ever: nothing in the package sends on `{text}` or closes it"
+            ),
             d.tree[op.expr].range,
         ),
         OpKind::Send if !known.receives && known.unbuffered => (
             crate::rules::abandoned_send::RULE.name,
             Severity::Information,
-            format!("this send waits for ever: nothing in the package receives from `{text}`, which has no buffer"),
+            format!(
+                "this send waits for ever: nothing in the package receives from `{text}`, which has no buffer"
+            ),
             d.tree[op.stmt].range,
         ),
         // Workers that are meant to stay look alike.

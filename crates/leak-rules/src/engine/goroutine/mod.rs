@@ -13,17 +13,20 @@ use crate::engine::function::Depth;
 use crate::engine::runs_once;
 
 pub(crate) mod blocked;
+pub(crate) mod blocked_field;
 pub(crate) mod channel;
 pub(crate) mod cond;
 pub(crate) mod context;
 mod control;
 mod effect;
 pub(crate) mod endless;
+pub(crate) mod field;
 pub(crate) mod group;
 pub(crate) mod held;
 pub(crate) mod ignored;
 pub(crate) mod join;
 pub(crate) mod lock;
+pub(crate) mod object;
 pub(crate) mod order;
 pub(crate) mod paths;
 pub(crate) mod relock;
@@ -37,6 +40,27 @@ pub(crate) mod worker;
 pub(crate) const CHANNEL_NEEDS: &[Need] = &[
     Need::syntax(Syntax::GO.and(Syntax::CHAN)),
     Need::names(&["Go"]).and(Syntax::CHAN),
+];
+
+/// What there is in a declaration that receives from such a channel, or from one of an object.
+pub(crate) const ORPHAN_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Go"]).and(Syntax::CHAN),
+    Need::syntax(Syntax::RECEIVE),
+];
+
+/// What there is in a declaration that ranges over such a channel, or over one of an object.
+pub(crate) const RANGE_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Go"]).and(Syntax::CHAN),
+    Need::syntax(Syntax::RANGE),
+];
+
+/// What there is in a declaration that sends on such a channel, or on one of an object.
+pub(crate) const ABANDONED_NEEDS: &[Need] = &[
+    Need::syntax(Syntax::GO.and(Syntax::CHAN)),
+    Need::names(&["Go"]).and(Syntax::CHAN),
+    Need::syntax(Syntax::SEND),
 ];
 
 /// What there is in a declaration that sends twice: on a channel of its own, or on one that it is given.

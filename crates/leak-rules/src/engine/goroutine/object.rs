@@ -185,9 +185,7 @@ fn fields_made(d: &Declaration<'_>, call: ExprId) -> Option<Vec<Name>> {
         return None;
     };
     let facts = facts(d.db, decl);
-    let makes = |e: ExprId| {
-        matches!(facts.callees.get(tree.unparen(e)), Some(Callee::Builtin(n)) if *n == "make")
-    };
+    let makes = |e: ExprId| matches!(facts.callees.get(tree.unparen(e)), Some(Callee::Builtin(n)) if *n == "make");
     let fields = elements.iter().filter(|e| makes(e.value));
     Some(
         fields

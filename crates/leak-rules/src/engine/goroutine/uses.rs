@@ -154,6 +154,12 @@ impl<'d, 'a> Uses<'d, 'a> {
         }
     }
 
+    /// Whether an expression is part of an arm of a select with other arms.
+    pub(super) fn is_optional(&self, expr: ExprId) -> bool {
+        self.holder(expr)
+            .is_some_and(|stmt| self.optional.contains(&stmt))
+    }
+
     /// The literal in whose body something stands.
     pub(crate) fn literal_of(&self, expr: ExprId) -> Option<ExprId> {
         enclosing_literal(self.d.tree, self.d.tree[expr].range)
@@ -385,7 +391,8 @@ impl<'d, 'a> Uses<'d, 'a> {
         (!spread && !variadic && l.assignments <= 1 && !l.address_taken).then_some(param)
     }
 
-    fn op(&self, mention: ExprId) -> Option<Op> {
+    /// What is done with the channel that an expression denotes.
+    pub(super) fn op(&self, mention: ExprId) -> Option<Op> {
         let tree = self.d.tree;
         let (at, parent) = self.above_parens(mention);
         let stmt = self.holder(mention)?;
