@@ -51,6 +51,7 @@ fn fixes(text: &str) -> Vec<(String, Option<Fix>)> {
                 late_defers: Vec::new(),
                 releases: Vec::new(),
                 leaks: Vec::new(),
+                parts: Vec::new(),
                 in_loop: Some(loop_stmt),
                 reassigned: false,
                 moved_elsewhere: false,

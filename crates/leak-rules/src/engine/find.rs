@@ -1323,6 +1323,7 @@ fn site(
         late_defers,
         releases,
         leaks,
+        parts: Vec::new(),
         reassigned,
         moved_elsewhere: out.moved || out.collected,
         second_release_harmful: false,

@@ -35,6 +35,7 @@ pub(crate) mod kinds;
 pub(crate) mod outline;
 pub(crate) mod owners;
 pub(crate) mod pattern;
+pub(crate) mod retain;
 pub mod site;
 pub(crate) mod story;
 pub(crate) mod told;

@@ -35,6 +35,7 @@ impl FixSite {
             late_defers: Vec::new(),
             releases: Vec::new(),
             leaks: Vec::new(),
+            parts: Vec::new(),
             in_loop: None,
             reassigned: false,
             moved_elsewhere: false,
@@ -73,6 +74,8 @@ pub struct FixSite {
     pub releases: Vec<StmtId>,
     /// The exits and jumps where the thing is lost, in source order. Empty for [`Trigger::Discarded`].
     pub leaks: Vec<LeakPoint>,
+    /// Small parts of a large whole that are kept, or mentions of something that keep it, in source order.
+    pub parts: Vec<ExprId>,
     /// The innermost loop of the same function around the acquisition.
     pub in_loop: Option<StmtId>,
     /// The variable is assigned again after the acquisition (a deferred literal would see the later value).
@@ -360,12 +363,44 @@ pub enum Pattern {
         /// The error group of the function that starts them.
         group: Option<LocalId>,
     },
+    /// Something is kept by accident.
+    Retained(Retained),
     /// A goroutine adds itself to a wait group.
     MoveAdd {
         /// The `go` statement.
         go: StmtId,
         /// The deferred `Done`, where `WaitGroup.Go` can take the place of `go`, `Add` and `Done`.
         done: Option<StmtId>,
+    },
+}
+
+/// Ways to keep something by accident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retained {
+    /// [`FixSite::parts`] of a buffer are kept, and all of it with them.
+    Parts {
+        /// They are strings.
+        text: bool,
+        /// The type of an element, where the buffer is made; it is bytes without.
+        element: Option<ExprId>,
+        /// Neither the buffer nor a part is written to later.
+        safe: bool,
+    },
+    /// A buffer goes back into a pool as it is: the acquisition's call and statement are those of `Put`, and this variable is the buffer.
+    NotReset {
+        /// The buffer.
+        buffer: LocalId,
+        /// The statement is a `defer`.
+        deferred: bool,
+    },
+    /// A buffer goes back into a pool however large it is.
+    NotMeasured {
+        /// The buffer.
+        buffer: LocalId,
+        /// It is a slice, or a pointer to one (`true`), rather than a `bytes.Buffer`.
+        slice: Option<bool>,
+        /// The statement is a `defer`.
+        deferred: bool,
     },
 }
 

@@ -22,6 +22,7 @@ mod goroutine;
 mod nest;
 mod pattern;
 mod release;
+mod retain;
 mod wrap;
 mod writer;
 

@@ -21,6 +21,9 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         fixes.extend(add_field(cx, "Timeout", 30));
         return fixes;
     }
+    if let Pattern::Retained(retained) = pattern {
+        return super::retain::fixes(cx, retained);
+    }
     if pattern == Pattern::DeferInEndlessLoop {
         return super::wrap::defer_in_loop(cx);
     }

@@ -180,6 +180,7 @@ fn finding(cx: &CheckContext<'_>, f: &Function<'_>, defer: StmtId) -> Option<Raw
         late_defers: Vec::new(),
         releases: Vec::new(),
         leaks: Vec::new(),
+        parts: Vec::new(),
         in_loop: Some(looping),
         reassigned: false,
         moved_elsewhere: false,

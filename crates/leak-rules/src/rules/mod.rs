@@ -29,8 +29,13 @@ pub mod orphan_receive;
 pub mod partially_built_owner;
 pub mod per_call_client;
 pub mod per_call_http_transport;
+pub mod pool_put_without_reset;
+pub mod pool_retains_large_buffer;
+pub mod pool_stores_value;
 pub mod range_over_unclosed_channel;
 pub mod repeated_decoding;
+pub mod retained_subslice;
+pub mod retained_substring;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unbounded_goroutines;
@@ -166,8 +171,13 @@ static DECLARED: &[&Declared] = &[
     &partially_built_owner::RULE,
     &per_call_client::RULE,
     &per_call_http_transport::RULE,
+    &pool_put_without_reset::RULE,
+    &pool_retains_large_buffer::RULE,
+    &pool_stores_value::RULE,
     &range_over_unclosed_channel::RULE,
     &repeated_decoding::RULE,
+    &retained_subslice::RULE,
+    &retained_substring::RULE,
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unbounded_goroutines::RULE,

@@ -1,0 +1,435 @@
+//! What is put into a `sync.Pool`, and whether anybody empties it or looks at how large it has grown.
+//!
+//! A pool is a package-level variable or a field. What each declaration does with pools is computed once and without places; a finding asks
+//! all declarations of the package that use the pool, and those that call them.
+
+use std::sync::Arc;
+
+use go_model::db::{Db, DeclId, decl_tree};
+use go_model::facts::{Callee, Facts, ItemRef, LocalId, LocalKind, Res};
+use go_model::members::View;
+use go_model::package::{PackageId, package_decls, package_of_decl};
+use go_model::types::{Basic, Ty, TyKind};
+use go_syntax::Name;
+use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::facts;
+use crate::engine::find::{enclosing_literal, last_name};
+use crate::engine::function::target;
+use crate::engine::retain::function_name;
+use crate::engine::site::{FixSite, Pattern, Retained};
+
+/// A pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Pool {
+    Variable(ItemRef),
+    Field(ItemRef, Name),
+}
+
+impl Pool {
+    fn name(self) -> Name {
+        match self {
+            Pool::Variable(item) => item.name,
+            Pool::Field(_, name) => name,
+        }
+    }
+}
+
+/// What is put into a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stored {
+    /// A pointer to a `bytes.Buffer`.
+    Buffer,
+    /// A pointer to a slice of bytes.
+    SlicePointer,
+    /// A slice of bytes.
+    Slice,
+    /// Anything else.
+    Other,
+}
+
+/// A `Put` in a declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) pool: Pool,
+    pub(crate) stored: Stored,
+    pub(crate) call: ExprId,
+    /// The variable that is put into it, or (`true`) its address.
+    pub(crate) local: LocalId,
+    pub(crate) address: bool,
+    /// The statement of the call, and whether it is deferred.
+    pub(crate) stmt: StmtId,
+    pub(crate) deferred: bool,
+}
+
+/// What a declaration does with pools, and with things such as lie in them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Uses {
+    name: Option<Name>,
+    pools: Vec<Pool>,
+    /// It takes something out and returns it, or gives it to a field or to a function.
+    hands_on: bool,
+    /// It empties something.
+    resets: bool,
+    /// It looks at how large something is.
+    measures: bool,
+    /// What it calls.
+    calls: Vec<Name>,
+}
+
+/// What all declarations of a package do with a pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Together {
+    /// All uses are seen.
+    pub(crate) complete: bool,
+    pub(crate) resets: bool,
+    pub(crate) measures: bool,
+    pub(crate) grows: bool,
+}
+
+/// What a package does with a pool.
+pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
+    let package = package_of_decl(cx.db, cx.decl);
+    let all = package_uses(cx.db, package);
+    let mut names: Vec<Name> = Vec::new();
+    let is_exported = |name: Name| name.as_str().starts_with(|c: char| c.is_uppercase());
+    let mut found = Together {
+        complete: !is_exported(pool.name()),
+        ..Together::default()
+    };
+    let mut add = |decl: DeclId, uses: &Uses| {
+        found.resets |= uses.resets;
+        found.measures |= uses.measures;
+        found.grows = found.grows || *grows_in(cx.db, decl);
+        if uses.hands_on && uses.name.is_none_or(is_exported) {
+            found.complete = false;
+        }
+    };
+    for (decl, uses) in all.iter().filter(|(_, uses)| uses.pools.contains(&pool)) {
+        add(*decl, uses);
+        names.extend(uses.name);
+    }
+    for (decl, uses) in all.iter().filter(|(_, uses)| !uses.pools.contains(&pool)) {
+        if uses.calls.iter().any(|name| names.contains(name)) {
+            add(*decl, uses);
+        }
+    }
+    found
+}
+
+#[salsa::tracked(returns(clone))]
+fn package_uses(db: &dyn Db, package: PackageId) -> Arc<Vec<(DeclId, Arc<Uses>)>> {
+    let decls = package_decls(db, package);
+    Arc::new((decls.iter()).map(|d| (*d, uses(db, *d))).collect())
+}
+
+#[salsa::tracked]
+fn grows_in(db: &dyn Db, decl: DeclId) -> bool {
+    grows(&decl_tree(db, decl), &facts(db, decl))
+}
+
+#[salsa::tracked(returns(clone))]
+fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
+    let tree = decl_tree(db, decl);
+    let Some(func) = tree.func() else {
+        return Arc::default();
+    };
+    let mut found = Uses {
+        name: Some(func.name.name),
+        ..Uses::default()
+    };
+    let mut may_use = false;
+    for (_, expr) in tree.exprs.iter() {
+        match &expr.kind {
+            ExprKind::Call { func, .. } => {
+                let Some(name) = last_name(&tree, *func) else {
+                    continue;
+                };
+                match name.as_str() {
+                    "Get" | "Put" => may_use = true,
+                    "Reset" | "Truncate" | "WriteTo" | "reset" => found.resets = true,
+                    "cap" | "Cap" => found.measures = true,
+                    _ => {}
+                }
+                if !found.calls.contains(&name) {
+                    found.calls.push(name);
+                }
+            }
+            ExprKind::Slice {
+                low: None,
+                high: Some(high),
+                ..
+            } => found.resets |= tree.int_value(*high) == Some(0),
+            ExprKind::Binary {
+                op: BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge,
+                lhs,
+                rhs,
+            } => {
+                let is_length = |e: ExprId| match &tree[tree.unparen(e)].kind {
+                    ExprKind::Call { func, .. } => last_name(&tree, *func)
+                        .is_some_and(|n| matches!(n.as_str(), "Len" | "len" | "Cap" | "cap")),
+                    _ => false,
+                };
+                found.measures |= is_length(*lhs) || is_length(*rhs);
+            }
+            _ => {}
+        }
+    }
+    // Names alone silence; what leads to a finding is resolved.
+    if tree.has_error {
+        found.hands_on = true;
+        found.resets = true;
+        return Arc::new(found);
+    }
+    if may_use {
+        let facts = facts(db, decl);
+        for (id, expr) in tree.exprs.iter() {
+            if let ExprKind::Call { .. } = expr.kind
+                && let Some((pool, takes)) = operation(&tree, &facts, id)
+            {
+                if !found.pools.contains(&pool) {
+                    found.pools.push(pool);
+                }
+                found.hands_on |= takes && is_handed_on(&tree, &facts, id);
+            }
+        }
+    }
+    Arc::new(found)
+}
+
+/// The pool of a call of `Get` (`true`) or `Put`.
+fn operation(tree: &DeclTree, facts: &Facts, call: ExprId) -> Option<(Pool, bool)> {
+    let takes = match facts.callees.get(call)? {
+        Callee::Method(m) if m.is("sync", "Pool", "Get") => true,
+        Callee::Method(m) if m.is("sync", "Pool", "Put") => false,
+        _ => return None,
+    };
+    let ExprKind::Call { func, .. } = &tree[call].kind else {
+        return None;
+    };
+    let ExprKind::Selector { base, .. } = tree[tree.unparen(*func)].kind else {
+        return None;
+    };
+    let pool = match facts.refs.get(tree.unparen(base))? {
+        Res::Package(item) => Pool::Variable(*item),
+        Res::Field {
+            owner: Some(owner),
+            name,
+        } => Pool::Field(*owner, *name),
+        _ => return None,
+    };
+    Some((pool, takes))
+}
+
+/// Whether what is taken out of a pool leaves the declaration otherwise than into the pool again.
+fn is_handed_on(tree: &DeclTree, facts: &Facts, get: ExprId) -> bool {
+    let range = tree[get].range;
+    let returned = |local: LocalId, stmt: &StmtKind| match stmt {
+        StmtKind::Return(values) => values
+            .iter()
+            .any(|v| facts.refs.get(tree.unparen(*v)) == Some(&Res::Local(local))),
+        _ => false,
+    };
+    tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Return(values) => values.iter().any(|v| tree[*v].range.contains_range(range)),
+        StmtKind::Assign { lhs, rhs, .. }
+            if rhs.iter().any(|r| tree[*r].range.contains_range(range)) =>
+        {
+            lhs.first()
+                .is_some_and(|target| match facts.refs.get(tree.unparen(*target)) {
+                    Some(Res::Local(local)) => {
+                        facts.locals[*local].kind == LocalKind::Result
+                            || (tree.stmts.iter()).any(|(_, s)| returned(*local, &s.kind))
+                    }
+                    _ => true,
+                })
+        }
+        _ => false,
+    })
+}
+
+/// Whether a declaration fills a buffer with something that may be large.
+fn grows(tree: &DeclTree, facts: &Facts) -> bool {
+    let is_buffer = |e: ExprId| {
+        (facts.types.get(tree.unparen(e))).is_some_and(|ty| {
+            ty.as_named_or_pointer()
+                .is_some_and(|n| n.package == "bytes" && n.name == "Buffer")
+        })
+    };
+    tree.exprs.iter().any(|(id, expr)| {
+        let ExprKind::Call { func, args, spread } = &expr.kind else {
+            return false;
+        };
+        if let ExprKind::Selector { base, name } = tree[tree.unparen(*func)].kind
+            && is_buffer(base)
+        {
+            return match name.name.as_str() {
+                "ReadFrom" => true,
+                "Write" | "WriteString" => args.first().is_some_and(|arg| !is_constant(tree, *arg)),
+                _ => false,
+            };
+        }
+        if matches!(facts.callees.get(id), Some(Callee::Builtin(name)) if *name == "append") {
+            return *spread
+                && args.get(1).is_some_and(|arg| !is_constant(tree, *arg))
+                && args
+                    .first()
+                    .is_some_and(|first| is_pooled_slice(tree, facts, *first));
+        }
+        // Whoever gets it may write to it. What prints a few values is not meant.
+        let little = target(tree, facts, id).is_none_or(|t| {
+            matches!(t.package.as_str(), "fmt" | "encoding/binary" | "sync")
+                || t.package == "bytes" && t.name == "NewBuffer"
+        });
+        !little && args.iter().any(|arg| is_buffer(*arg))
+    })
+}
+
+/// `*b`, as slices in pools are used.
+fn is_pooled_slice(tree: &DeclTree, facts: &Facts, expr: ExprId) -> bool {
+    let mut at = tree.unparen(expr);
+    if let ExprKind::Slice { base, .. } = tree[at].kind {
+        at = tree.unparen(base);
+    }
+    if matches!(tree[at].kind, ExprKind::Star(_)) {
+        return true;
+    }
+    // `b := pool.Get().([]byte)`
+    match facts.refs.get(at) {
+        Some(Res::Local(local)) => tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } => {
+                lhs.first().map(|l| facts.refs.get(tree.unparen(*l)))
+                    == Some(Some(&Res::Local(*local)))
+                    && rhs
+                        .iter()
+                        .any(|r| matches!(tree[tree.unparen(*r)].kind, ExprKind::TypeAssert { .. }))
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+fn is_constant(tree: &DeclTree, expr: ExprId) -> bool {
+    match &tree[tree.unparen(expr)].kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Call { args, .. } => args.len() == 1 && is_constant(tree, args[0]),
+        _ => false,
+    }
+}
+
+/// The `Put`s of a declaration that put a variable into a pool.
+pub(crate) fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
+    let tree = cx.tree;
+    let named = |expr: &ExprKind| match expr {
+        ExprKind::Call { func, .. } => last_name(tree, *func).is_some_and(|n| n == "Put"),
+        _ => false,
+    };
+    let calls: Vec<ExprId> = (tree.exprs.iter())
+        .filter(|(_, e)| named(&e.kind))
+        .map(|(id, _)| id)
+        .collect();
+    if calls.is_empty() {
+        return Vec::new();
+    }
+    let facts = cx.facts();
+    (calls.into_iter())
+        .filter_map(|call| {
+            let (pool, false) = operation(tree, facts, call)? else {
+                return None;
+            };
+            let ExprKind::Call { args, .. } = &tree[call].kind else {
+                return None;
+            };
+            let mut value = tree.unparen(*args.first()?);
+            let mut address = false;
+            if let ExprKind::Unary {
+                op: UnaryOp::Address,
+                operand,
+            } = tree[value].kind
+            {
+                value = tree.unparen(operand);
+                address = true;
+            }
+            let Some(Res::Local(local)) = facts.refs.get(value) else {
+                return None;
+            };
+            let (stmt, deferred) = tree.stmts.iter().find_map(|(id, stmt)| match stmt.kind {
+                StmtKind::Expr(e) if tree.unparen(e) == call => Some((id, false)),
+                StmtKind::Defer(e) if tree.unparen(e) == call => Some((id, true)),
+                _ => None,
+            })?;
+            Some(Put {
+                pool,
+                stored: stored(&facts.locals[*local].ty, address),
+                call,
+                local: *local,
+                address,
+                stmt,
+                deferred,
+            })
+        })
+        .collect()
+}
+
+fn stored(ty: &Ty, address: bool) -> Stored {
+    let is_bytes = |ty: &Ty| {
+        matches!(ty.kind(), TyKind::Slice(elem)
+            if matches!(elem.kind(), TyKind::Basic(Basic::Uint8)))
+    };
+    let (ty, pointer) = match ty.kind() {
+        TyKind::Pointer(inner) if !address => (inner, true),
+        _ => (ty, address),
+    };
+    if pointer && ty.is_named("bytes", "Buffer") {
+        Stored::Buffer
+    } else if is_bytes(ty) {
+        if pointer {
+            Stored::SlicePointer
+        } else {
+            Stored::Slice
+        }
+    } else {
+        Stored::Other
+    }
+}
+
+/// Whether a value of the type is copied to the heap when it becomes an interface. `None` if that is not known.
+pub(crate) fn is_boxed(cx: &CheckContext<'_>, ty: &Ty) -> Option<bool> {
+    let view = View::with_facts(cx.db, cx.decl.file(cx.db), cx.facts());
+    match view.underlying(ty).kind() {
+        TyKind::Slice(_) | TyKind::Array(..) | TyKind::Struct(_) => Some(true),
+        TyKind::Basic(basic) => Some(*basic == Basic::String),
+        TyKind::Pointer(_) | TyKind::Map(..) | TyKind::Chan(..) | TyKind::Func(_) => Some(false),
+        _ => None,
+    }
+}
+
+/// A finding about a `Put`.
+pub(crate) fn put_finding(
+    cx: &CheckContext<'_>,
+    rule: &'static str,
+    severity: Severity,
+    message: String,
+    put: &Put,
+    retained: Option<Retained>,
+) -> RawFinding {
+    let range = cx.tree[put.call].range;
+    let literal = enclosing_literal(cx.tree, range);
+    let site = retained.map(|retained| {
+        let pattern = Pattern::Retained(retained);
+        let site = FixSite::pattern(literal, put.call, Some(put.stmt), pattern, cx.in_test);
+        Box::new(site)
+    });
+    RawFinding {
+        rule,
+        severity,
+        message,
+        range,
+        function: function_name(cx, literal),
+        related: Vec::new(),
+        site,
+    }
+}

@@ -1,0 +1,137 @@
+//! # What it does
+//! Reports buffers that go back into a `sync.Pool` with all that was written to them, where nobody empties them when they are taken out again.
+//!
+//! # Why it leaks
+//! Who takes the buffer out writes behind what the last one wrote. It grows with each use, and what was written for one request is read with
+//! that of the next.
+//!
+//! # Example
+//! ```go
+//! var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+//!
+//! func render(page *template.Template, data any) (string, error) {
+//! 	buf := buffers.Get().(*bytes.Buffer)
+//! 	defer buffers.Put(buf)
+//! 	err := page.Execute(buf, data)
+//! 	return buf.String(), err
+//! }
+//! ```
+//!
+//! # Use instead
+//! ```go
+//! buf := buffers.Get().(*bytes.Buffer)
+//! buf.Reset()
+//! defer buffers.Put(buf)
+//! ```
+//!
+//! # When it stays silent
+//! - Some function that uses the pool, or that calls one which does, empties a buffer: with `Reset`, `Truncate`, `WriteTo` or `[:0]`. It does
+//!   not matter whether that is before the `Put` or behind the `Get`.
+//! - The pool is exported, or an exported function hands on what it takes out: others may empty it.
+//! - What lies in the pool is not a `bytes.Buffer`, or nothing is written to it but constants.
+//!
+//! # Fix safety
+//! Calling `Reset` right before the `Put` is safe: after the `Put` nobody may use the buffer, nor what its `Bytes` gave.
+//!
+//! # References
+//! - [`sync.Pool`](https://pkg.go.dev/sync#Pool)
+//! - [`bytes.Buffer.Reset`](https://pkg.go.dev/bytes#Buffer.Reset)
+
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::dispatch::Need;
+use crate::engine::retain::pool::{self, Stored, put_finding};
+use crate::engine::site::Retained;
+use crate::rules::{Declared, Family};
+
+pub(crate) static RULE: Declared = Declared {
+    name: "pool-put-without-reset",
+    family: Family::Memory,
+    severity: Severity::Information,
+    summary: "a buffer goes back into a pool with what was written to it",
+    fixes: "reset the buffer",
+    overlaps: &[],
+    tests: false,
+    since: "0.1.0",
+    source: "crates/leak-rules/src/rules/pool_put_without_reset.rs",
+    text: include_str!("pool_put_without_reset.rs"),
+    needs: &[Need::names(&["Put"])],
+    check,
+};
+
+fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    (pool::puts(cx).into_iter())
+        .filter(|put| put.stored == Stored::Buffer)
+        .filter_map(|put| {
+            let together = pool::together(cx, put.pool);
+            if !together.complete || together.resets || !together.grows {
+                return None;
+            }
+            let name = cx.facts().locals[put.local].ident.name;
+            let message = format!(
+                "`{name}` goes back into the pool with what was written to it, and nobody empties it: it grows with each use"
+            );
+            let retained = Retained::NotReset {
+                buffer: put.local,
+                deferred: put.deferred,
+            };
+            Some(put_finding(cx, RULE.name, RULE.severity, message, &put, Some(retained)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn must_flag() {
+        check(
+            r#"
+package a
+
+import (
+	"bytes"
+	"sync"
+)
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func render(name string) string {
+	buf := buffers.Get().(*bytes.Buffer)
+	buf.WriteString(name)
+	text := buf.String()
+	buffers.Put(buf) // want pool-put-without-reset/information "nobody empties it" want-fix "buf.Reset()" safe want pool-retains-large-buffer/information "however large"
+	return text
+}
+"#,
+        );
+    }
+
+    #[test]
+    fn must_not_flag() {
+        check(
+            r#"
+package a
+
+import (
+	"bytes"
+	"sync"
+)
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func render(name string) string {
+	buf := buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	buf.WriteString(name)
+	text := buf.String()
+	if buf.Cap() < 1<<16 {
+		buffers.Put(buf)
+	}
+	return text
+}
+"#,
+        );
+    }
+}
