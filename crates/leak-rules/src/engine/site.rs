@@ -402,6 +402,63 @@ pub enum Retained {
         /// The statement is a `defer`.
         deferred: bool,
     },
+    /// A slice is cut: the acquisition's call is the value that is assigned, its statement the assignment.
+    Tail {
+        /// How.
+        shape: Tail,
+        /// What is assigned to.
+        place: ExprId,
+        /// Elements can be nil.
+        nilable: bool,
+        /// The slice is being ranged over.
+        ranged: bool,
+    },
+    /// A finalizer captures its object: [`FixSite::parts`] are the mentions.
+    Finalizer {
+        /// The function literal.
+        literal: ExprId,
+        /// The variable.
+        object: LocalId,
+        /// The parameter has no name.
+        rename: bool,
+    },
+    /// A cleanup needs one field of its object: [`FixSite::parts`] read it.
+    Cleanup {
+        /// The function literal.
+        literal: ExprId,
+        /// What it is given now; a finalizer without.
+        argument: Option<ExprId>,
+        /// The variable.
+        object: LocalId,
+        /// The field.
+        field: Name,
+        /// The field's type as it is written.
+        ty: Name,
+    },
+}
+
+/// How a slice is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tail {
+    /// `s = s[:bound]`.
+    Cut {
+        /// The new end.
+        bound: ExprId,
+    },
+    /// `s = s[:0]`.
+    Emptied,
+    /// `s = s[bound:]`.
+    Queue {
+        /// The new beginning.
+        bound: ExprId,
+    },
+    /// `s = append(s[:from], s[to:]...)`.
+    Removed {
+        /// The first that goes.
+        from: ExprId,
+        /// The first that stays behind it.
+        to: ExprId,
+    },
 }
 
 /// How large a buffer has to be.

@@ -1,10 +1,12 @@
 //! Fixes for what is kept by accident.
 
 use go_model::facts::LocalId;
-use go_syntax::ast::ExprId;
+use go_syntax::Name;
+use go_syntax::ast::{ExprId, ExprKind};
 
 use super::Cx;
-use crate::engine::site::Retained;
+use crate::engine::retain::tail::is_repeatable;
+use crate::engine::site::{Retained, Tail};
 use crate::{Fix, Safety};
 
 pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
@@ -22,6 +24,28 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
             slice,
             deferred,
         } => measure(cx, buffer, slice, deferred).into_iter().collect(),
+        Retained::Tail {
+            shape,
+            place,
+            nilable,
+            ranged,
+        } => clean(cx, shape, place, nilable, ranged),
+        Retained::Finalizer {
+            literal,
+            object,
+            rename,
+        } => use_parameter(cx, literal, object, rename)
+            .into_iter()
+            .collect(),
+        Retained::Cleanup {
+            literal,
+            argument,
+            object,
+            field,
+            ty,
+        } => pass_field(cx, literal, argument, object, (field, ty))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -93,7 +117,7 @@ fn measure(cx: &Cx<'_>, buffer: LocalId, slice: Option<bool>, deferred: bool) ->
     let name = cx.facts().locals[buffer].ident.name;
     let size = match slice {
         None => format!("{name}.Cap()"),
-        Some(true) if cx.shadows("cap") || (cx.ctx.declared)(go_syntax::Name::new("cap")) => {
+        Some(true) if cx.shadows("cap") || (cx.ctx.declared)(Name::new("cap")) => {
             return None;
         }
         Some(true) => format!("cap(*{name})"),
@@ -122,4 +146,170 @@ fn measure(cx: &Cx<'_>, buffer: LocalId, slice: Option<bool>, deferred: bool) ->
         format!("put it back only if `{size}` is at most 64 KiB"),
         Safety::Unsafe,
     )
+}
+
+/// What is cut off a slice is cleaned.
+fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, nilable: bool, ranged: bool) -> Vec<Fix> {
+    if ranged || !is_repeatable(cx.tree(), place) {
+        return Vec::new();
+    }
+    let Some(stmt) = cx.site.acquire.stmt else {
+        return Vec::new();
+    };
+    let range = cx.stmt_range(stmt);
+    let name = cx.src(cx.tree()[place].range);
+    let source = |e: ExprId| cx.src(cx.tree()[e].range);
+    let can_clear =
+        cx.ctx.go >= (1, 21) && !cx.shadows("clear") && !(cx.ctx.declared)(Name::new("clear"));
+    let before = |code: String, title: String| {
+        let mut builder = cx.builder();
+        builder.insert_before(range.clone(), &code)?;
+        builder.fix(title, Safety::Unsafe)
+    };
+    let fix = match shape {
+        Tail::Cut { bound } if can_clear && is_repeatable(cx.tree(), bound) => before(
+            format!("clear({name}[{}:])", source(bound)),
+            "clear what is cut off (others may still look at it)".to_owned(),
+        ),
+        Tail::Cut { bound } if nilable && is_repeatable(cx.tree(), bound) => {
+            // Only where it is known that one element goes.
+            let one = source(bound).replace(' ', "") == format!("len({name})-1");
+            if !one {
+                return Vec::new();
+            }
+            before(
+                format!("{name}[{}] = nil", source(bound)),
+                "set what is cut off to nil (others may still look at it)".to_owned(),
+            )
+        }
+        Tail::Emptied if can_clear => before(
+            format!("clear({name})"),
+            format!("clear `{name}` (others may still look at it)"),
+        ),
+        Tail::Queue { bound } if is_repeatable(cx.tree(), bound) => {
+            if nilable && source(bound) == "1" {
+                before(
+                    format!("{name}[0] = nil"),
+                    "set what is taken off to nil (others may still look at it)".to_owned(),
+                )
+            } else if can_clear {
+                before(
+                    format!("clear({name}[:{}])", source(bound)),
+                    "clear what is taken off (others may still look at it)".to_owned(),
+                )
+            } else {
+                None
+            }
+        }
+        Tail::Removed { from, to } => delete(cx, name, from, to),
+        _ => None,
+    };
+    fix.into_iter().collect()
+}
+
+/// `append(s[:i], s[j:]...)` becomes `slices.Delete(s, i, j)`, which clears what is behind the new end since Go 1.22.
+fn delete(cx: &Cx<'_>, name: &str, from: ExprId, to: ExprId) -> Option<Fix> {
+    if cx.ctx.go < (1, 22) {
+        return None;
+    }
+    let mut builder = cx.builder();
+    let function = cx.qualified(&mut builder, "slices", "slices", "Delete")?;
+    let source = |e: ExprId| cx.src(cx.tree()[e].range);
+    // As an argument beside others, gofmt writes a sum without blanks.
+    let spaced = |e: ExprId| source(e).replace(' ', "");
+    if source(from).contains(['\n', '"', '`']) || source(to).contains(['\n', '"', '`']) {
+        return None;
+    }
+    builder.replace(
+        cx.abs(cx.tree()[cx.site.acquire.call].range),
+        format!("{function}({name}, {}, {})", spaced(from), spaced(to)),
+    );
+    builder.fix(
+        "use `slices.Delete`, which clears what is behind the new end (others may still look at it)",
+        Safety::Unsafe,
+    )
+}
+
+/// A finalizer uses its parameter in place of the variable that it captures.
+fn use_parameter(cx: &Cx<'_>, literal: ExprId, object: LocalId, rename: bool) -> Option<Fix> {
+    let lit = cx.tree().func_lit(literal)?;
+    let [param] = &lit.signature.params[..] else {
+        return None;
+    };
+    let name = cx.facts().locals[object].ident.name;
+    let inside = cx.tree()[literal].range;
+    let mut builder = cx.builder();
+    if rename {
+        match param.name {
+            Some(blank) => builder.replace(cx.abs(blank.range), name.as_str()),
+            None => builder.insert(cx.abs(cx.tree()[param.ty].range).start, format!("{name} ")),
+        }
+        return builder.fix(format!("name the parameter `{name}`"), Safety::Safe);
+    }
+    let own = param.name?.name;
+    let hidden = cx.facts().locals.iter().any(|(_, other)| {
+        other.ident.name == own
+            && inside.contains_range(other.ident.range)
+            && Some(other.ident.range) != param.name.map(|n| n.range)
+    });
+    if hidden {
+        return None;
+    }
+    for mention in &cx.site.parts {
+        builder.replace(cx.abs(cx.tree()[*mention].range), own.as_str());
+    }
+    builder.fix(
+        format!("use the parameter `{own}` in place of `{name}`"),
+        Safety::Safe,
+    )
+}
+
+/// A cleanup gets the field that its function needs, and nothing refers to the object.
+fn pass_field(
+    cx: &Cx<'_>,
+    literal: ExprId,
+    argument: Option<ExprId>,
+    object: LocalId,
+    (field, ty): (Name, Name),
+) -> Option<Fix> {
+    if cx.ctx.go < (1, 24) {
+        return None;
+    }
+    let lit = cx.tree().func_lit(literal)?;
+    let [param] = &lit.signature.params[..] else {
+        return None;
+    };
+    let object = cx.facts().locals[object].ident.name;
+    let plain = ty.as_str().trim_start_matches('*');
+    if cx.hides(plain) || argument.is_none() && !lit.signature.results.is_empty() {
+        return None;
+    }
+    let name = cx.fresh(field.as_str());
+    let mut builder = cx.builder();
+    builder.replace(cx.abs(param.range), format!("{name} {ty}"));
+    for part in &cx.site.parts {
+        builder.replace(cx.abs(cx.tree()[*part].range), name.clone());
+    }
+    let given = format!("{object}.{field}");
+    let call = cx.site.acquire.call;
+    match argument {
+        Some(argument) => builder.replace(cx.abs(cx.tree()[argument].range), given.clone()),
+        None => {
+            let ExprKind::Call { func, .. } = &cx.tree()[call].kind else {
+                return None;
+            };
+            let ExprKind::Selector { name, .. } = &cx.tree()[cx.tree().unparen(*func)].kind else {
+                return None;
+            };
+            builder.replace(cx.abs(name.range), "AddCleanup");
+            builder.insert(cx.abs(cx.tree()[literal].range).end, format!(", {given}"));
+        }
+    }
+    let title = match argument {
+        Some(_) => format!("give it `{given}` as its argument (the value that it has now)"),
+        None => format!(
+            "use `AddCleanup` with `{given}` (the value that it has now; it works in circles)"
+        ),
+    };
+    builder.fix(title, Safety::Unsafe)
 }

@@ -17,6 +17,7 @@ pub mod double_lock;
 pub mod double_send;
 pub mod dropped_cancel;
 pub mod fan_out_send;
+pub mod finalizer_retains_object;
 pub mod goroutine_without_exit;
 pub mod growing_context;
 pub mod ignored_context;
@@ -34,6 +35,7 @@ pub mod pool_retains_large_buffer;
 pub mod pool_stores_value;
 pub mod range_over_unclosed_channel;
 pub mod repeated_decoding;
+pub mod retained_slice_tail;
 pub mod retained_subslice;
 pub mod retained_substring;
 pub mod time_after_in_loop;
@@ -159,6 +161,7 @@ static DECLARED: &[&Declared] = &[
     &double_send::RULE,
     &dropped_cancel::RULE,
     &fan_out_send::RULE,
+    &finalizer_retains_object::RULE,
     &goroutine_without_exit::RULE,
     &growing_context::RULE,
     &ignored_context::RULE,
@@ -176,6 +179,7 @@ static DECLARED: &[&Declared] = &[
     &pool_stores_value::RULE,
     &range_over_unclosed_channel::RULE,
     &repeated_decoding::RULE,
+    &retained_slice_tail::RULE,
     &retained_subslice::RULE,
     &retained_substring::RULE,
     &time_after_in_loop::RULE,

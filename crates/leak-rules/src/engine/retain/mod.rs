@@ -4,10 +4,12 @@
 //! [`parts`] makes findings of that. The other modules each know one more way to keep something: see the rules.
 
 pub(crate) mod buffer;
+pub(crate) mod finalizer;
 pub(crate) mod flow;
 pub(crate) mod number;
 pub(crate) mod parts;
 pub(crate) mod pool;
+pub(crate) mod tail;
 
 use go_syntax::ast::ExprId;
 

@@ -1,0 +1,490 @@
+//! Slices in package-level variables and fields that are cut shorter, while the array below keeps what was cut off.
+
+use go_model::facts::{Callee, ItemRef, LocalKind, Res};
+use go_model::members::View;
+use go_model::types::{Basic, Ty, TyKind};
+use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::{Literals, Name};
+
+use super::{function_name, number::integer};
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding};
+use crate::engine::find::enclosing_literal;
+use crate::engine::function::{Declaration, Depth};
+use crate::engine::site::{FixSite, Pattern, Retained, Tail};
+
+/// What a slice is reached from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Variable(ItemRef),
+    Local(go_model::facts::LocalId),
+}
+
+/// A package-level variable, or a field of something that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Slot {
+    root: Root,
+    path: Vec<Name>,
+}
+
+/// A slice that is cut.
+struct Cut {
+    slot: Slot,
+    /// What is assigned to.
+    place: ExprId,
+    value: ExprId,
+    stmt: StmtId,
+    shape: Tail,
+}
+
+/// The slices that a declaration cuts and does not clean.
+pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
+    // Before anything is resolved: `x = x[…]`, `x = append(x[…], …)`.
+    let may_cut = cx.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign {
+            lhs,
+            op: AssignOp::Assign,
+            rhs,
+        } => (lhs.iter().zip(rhs)).any(|(l, r)| {
+            !matches!(cx.tree[*l].kind, ExprKind::Index { .. }) && slices_itself(cx, *r)
+        }),
+        _ => false,
+    });
+    if !may_cut {
+        return Vec::new();
+    }
+    let d = cx.declaration(Depth::Shallow);
+    let mut found: Vec<RawFinding> = Vec::new();
+    for cut in cuts(d) {
+        if let Some(finding) = report(cx, d, &cut, rule) {
+            found.push(finding);
+        }
+    }
+    found.sort_by_key(|finding| finding.range.start());
+    found
+}
+
+fn slices_itself(cx: &CheckContext<'_>, value: ExprId) -> bool {
+    match &cx.tree[cx.tree.unparen(value)].kind {
+        ExprKind::Slice { .. } => true,
+        ExprKind::Call { args, spread, .. } => {
+            *spread
+                && args.len() == 2
+                && args
+                    .iter()
+                    .all(|a| matches!(cx.tree[cx.tree.unparen(*a)].kind, ExprKind::Slice { .. }))
+        }
+        _ => false,
+    }
+}
+
+fn cuts(d: &Declaration<'_>) -> Vec<Cut> {
+    let mut found = Vec::new();
+    for (stmt, node) in d.tree.stmts.iter() {
+        let StmtKind::Assign {
+            lhs,
+            op: AssignOp::Assign,
+            rhs,
+        } = &node.kind
+        else {
+            continue;
+        };
+        let ([place], [value]) = (&lhs[..], &rhs[..]) else {
+            continue;
+        };
+        let value = d.tree.unparen(*value);
+        if let Some(slot) = slot(d, *place)
+            && let Some(shape) = shape(d, &slot, value)
+        {
+            found.push(Cut {
+                slot,
+                place: *place,
+                value,
+                stmt,
+                shape,
+            });
+        }
+    }
+    found
+}
+
+/// The variable or field that an expression is.
+fn slot(d: &Declaration<'_>, expr: ExprId) -> Option<Slot> {
+    let mut path = Vec::new();
+    let mut at = d.tree.unparen(expr);
+    loop {
+        if let Some(Res::Package(item)) = d.facts.refs.get(at) {
+            path.reverse();
+            return Some(Slot {
+                root: Root::Variable(*item),
+                path,
+            });
+        }
+        match &d.tree[at].kind {
+            ExprKind::Selector { base, name } => {
+                if !matches!(d.facts.refs.get(at), Some(Res::Field { .. })) {
+                    return None;
+                }
+                path.push(name.name);
+                at = d.tree.unparen(*base);
+            }
+            ExprKind::Star(base) => at = d.tree.unparen(*base),
+            ExprKind::Ident(_) => {
+                let Some(Res::Local(local)) = d.facts.refs.get(at) else {
+                    return None;
+                };
+                let about = &d.facts.locals[*local];
+                let came_in = matches!(about.kind, LocalKind::Receiver | LocalKind::Param)
+                    && matches!(about.ty.kind(), TyKind::Pointer(_))
+                    && about.assignments <= 1;
+                if path.is_empty() || !came_in {
+                    return None;
+                }
+                path.reverse();
+                return Some(Slot {
+                    root: Root::Local(*local),
+                    path,
+                });
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn is(d: &Declaration<'_>, expr: ExprId, wanted: &Slot) -> bool {
+    slot(d, expr).as_ref() == Some(wanted)
+}
+
+/// How a value is a part of what it is assigned to.
+fn shape(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<Tail> {
+    match &d.tree[value].kind {
+        ExprKind::Slice {
+            base,
+            low,
+            high,
+            max: None,
+        } if is(d, *base, own) => {
+            let zero = |e: &ExprId| integer(d, *e) == Some(0);
+            match (low.filter(|low| !zero(low)), *high) {
+                (None, Some(high)) if zero(&high) => Some(Tail::Emptied),
+                (None, Some(high)) => Some(Tail::Cut { bound: high }),
+                (Some(low), None) => Some(Tail::Queue { bound: low }),
+                _ => None,
+            }
+        }
+        ExprKind::Call {
+            args, spread: true, ..
+        } => {
+            let [first, second] = args[..] else {
+                return None;
+            };
+            if !matches!(d.facts.callees.get(value), Some(Callee::Builtin(name)) if *name == "append")
+            {
+                return None;
+            }
+            let part = |e: ExprId| match d.tree[d.tree.unparen(e)].kind {
+                ExprKind::Slice {
+                    base,
+                    low,
+                    high,
+                    max: None,
+                } if is(d, base, own) => Some((low, high)),
+                _ => None,
+            };
+            match (part(first)?, part(second)?) {
+                ((None, Some(from)), (Some(to), None)) => Some(Tail::Removed { from, to }),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn report(
+    cx: &CheckContext<'_>,
+    d: &Declaration<'_>,
+    cut: &Cut,
+    rule: &'static str,
+) -> Option<RawFinding> {
+    let view = View::with_facts(cx.db, cx.decl.file(cx.db), d.facts);
+    let ty = view.underlying(d.facts.types.get(d.tree.unparen(cut.place))?);
+    let TyKind::Slice(elem) = ty.kind() else {
+        return None;
+    };
+    if !refers(&view, elem, true, 8)? || cleans(d, cut) {
+        return None;
+    }
+    // Strings alone are seldom large.
+    let long = refers(&view, elem, false, 8)? && lives_long(&view, d, cut);
+    let severity = match cut.shape {
+        Tail::Cut { .. } | Tail::Removed { .. } if long => Severity::Information,
+        Tail::Emptied if !long || fills(d, &cut.slot) => return None,
+        _ => Severity::Hint,
+    };
+    let name = match (&cut.slot.path[..], cut.slot.root) {
+        ([.., last], _) => *last,
+        ([], Root::Variable(item)) => item.name,
+        ([], Root::Local(_)) => return None,
+    };
+    let message = match cut.shape {
+        Tail::Cut { .. } => format!(
+            "what is cut off `{name}` stays reachable behind its end until something else is written there"
+        ),
+        Tail::Removed { .. } => format!(
+            "the last element of `{name}` stays a second time behind its end, and is kept there when it has been removed"
+        ),
+        Tail::Queue { .. } => format!(
+            "what is taken off the front of `{name}` stays reachable until `append` moves the rest to a new array"
+        ),
+        Tail::Emptied => {
+            format!("the elements of `{name}` stay reachable until others are written over them")
+        }
+    };
+    let range = d.tree[cut.stmt].range;
+    let literal = enclosing_literal(d.tree, range);
+    let nilable = matches!(
+        view.underlying(elem).kind(),
+        TyKind::Pointer(_)
+            | TyKind::Interface(_)
+            | TyKind::Map(..)
+            | TyKind::Slice(_)
+            | TyKind::Chan(..)
+            | TyKind::Func(_)
+    );
+    let retained = Retained::Tail {
+        shape: cut.shape,
+        place: cut.place,
+        nilable,
+        ranged: is_ranged(d, cut),
+    };
+    let site = FixSite::pattern(
+        literal,
+        cut.value,
+        Some(cut.stmt),
+        Pattern::Retained(retained),
+        cx.in_test,
+    );
+    Some(RawFinding {
+        rule,
+        severity,
+        message,
+        range,
+        function: function_name(cx, literal),
+        related: Vec::new(),
+        site: Some(Box::new(site)),
+    })
+}
+
+/// Whether values of a type refer to something that may be large; `None` if that is not known. Whether strings do is for the caller to say.
+fn refers(view: &View<'_>, ty: &Ty, strings: bool, depth: u32) -> Option<bool> {
+    if depth == 0 || ty.is_named("time", "Time") {
+        return Some(false);
+    }
+    if ty.is_error() {
+        return Some(true);
+    }
+    match view.underlying(ty).kind() {
+        TyKind::Pointer(_)
+        | TyKind::Map(..)
+        | TyKind::Chan(..)
+        | TyKind::Func(_)
+        | TyKind::Slice(_) => Some(true),
+        TyKind::Interface(_) => Some(true),
+        TyKind::Basic(Basic::String) => Some(strings),
+        TyKind::Basic(basic) => Some(*basic == Basic::UnsafePointer),
+        TyKind::Array(_, elem) => refers(view, elem, strings, depth - 1),
+        TyKind::Struct(fields) => {
+            let mut unknown = false;
+            for field in fields {
+                match refers(view, &field.ty, strings, depth - 1) {
+                    Some(true) => return Some(true),
+                    Some(false) => {}
+                    None => unknown = true,
+                }
+            }
+            (!unknown).then_some(false)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the declaration puts something else in the place of elements: nil, a zero value, `clear`, all of it nil.
+fn cleans(d: &Declaration<'_>, cut: &Cut) -> bool {
+    let mentions = |expr: ExprId| {
+        d.tree.walk(expr, Literals::Skip).any(|node| {
+            node.expr()
+                .is_some_and(|e| is(d, e, &cut.slot) || is_alias(d, e, &cut.slot))
+        })
+    };
+    let is_zero = |value: ExprId| {
+        let value = d.tree.unparen(value);
+        d.is_nil(value)
+            || match &d.tree[value].kind {
+                ExprKind::Composite { elements, .. } => elements.is_empty(),
+                ExprKind::Ident(_) => match d.facts.refs.get(value) {
+                    Some(Res::Local(local)) => d.facts.locals[*local].assignments == 0,
+                    _ => false,
+                },
+                ExprKind::Star(_) => true,
+                _ => false,
+            }
+    };
+    let assigns = d.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => {
+            (lhs.iter().zip(rhs)).any(|(target, value)| {
+                let target = d.tree.unparen(*target);
+                match d.tree[target].kind {
+                    ExprKind::Index { base, .. } => is_zero(*value) && mentions(base),
+                    _ => d.is_nil(*value) && is(d, target, &cut.slot),
+                }
+            })
+        }
+        _ => false,
+    });
+    assigns
+        || d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+            ExprKind::Call { args, .. } => {
+                matches!(d.facts.callees.get(id), Some(Callee::Builtin(name)) if *name == "clear")
+                    && args.first().is_some_and(|arg| mentions(*arg))
+            }
+            _ => false,
+        })
+}
+
+/// Whether a local variable was given the slice, or a part of it.
+fn is_alias(d: &Declaration<'_>, expr: ExprId, wanted: &Slot) -> bool {
+    let Some(Res::Local(local)) = d.facts.refs.get(d.tree.unparen(expr)) else {
+        return false;
+    };
+    let Some((value, _)) = d.only_value(*local) else {
+        return false;
+    };
+    let mut value = d.tree.unparen(value);
+    while let ExprKind::Slice { base, .. } = d.tree[value].kind {
+        value = d.tree.unparen(base);
+    }
+    is(d, value, wanted)
+}
+
+/// Whether the declaration appends to the slice.
+fn fills(d: &Declaration<'_>, wanted: &Slot) -> bool {
+    d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Call { args, .. } => {
+            matches!(d.facts.callees.get(id), Some(Callee::Builtin(name)) if *name == "append")
+                && args.first().is_some_and(|arg| {
+                    let mut arg = d.tree.unparen(*arg);
+                    while let ExprKind::Slice { base, .. } = d.tree[arg].kind {
+                        arg = d.tree.unparen(base);
+                    }
+                    is(d, arg, wanted)
+                })
+        }
+        _ => false,
+    })
+}
+
+/// Whether the slice lives as long as the program, as far as can be told: in a package-level variable, or in a struct that several goroutines
+/// share, because it has a lock or a channel.
+fn lives_long(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
+    if matches!(cut.slot.root, Root::Variable(_)) {
+        return true;
+    }
+    let mut at = d.tree.unparen(cut.place);
+    for _ in 0..16 {
+        let ExprKind::Selector { base, .. } = d.tree[at].kind else {
+            return false;
+        };
+        let base = d.tree.unparen(base);
+        if let Some(ty) = d.facts.types.get(base)
+            && is_shared(view, ty)
+        {
+            return true;
+        }
+        at = base;
+    }
+    false
+}
+
+fn is_shared(view: &View<'_>, ty: &Ty) -> bool {
+    let ty = match ty.kind() {
+        TyKind::Pointer(inner) => inner,
+        _ => ty,
+    };
+    match view.underlying(ty).kind() {
+        TyKind::Struct(fields) => fields.iter().any(|field| {
+            let ty = match field.ty.kind() {
+                TyKind::Pointer(inner) => inner,
+                _ => &field.ty,
+            };
+            matches!(ty.kind(), TyKind::Chan(..))
+                || ["Mutex", "RWMutex", "Cond", "WaitGroup", "Once"]
+                    .iter()
+                    .any(|name| ty.is_named("sync", name))
+        }),
+        _ => false,
+    }
+}
+
+/// Whether the slice is being ranged over, and goes on to be.
+fn is_ranged(d: &Declaration<'_>, cut: &Cut) -> bool {
+    let range = d.tree[cut.stmt].range;
+    let ranges = d.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Range { over, body, .. } => {
+            body.range.contains_range(range)
+                && (is(d, *over, &cut.slot) || is_alias(d, *over, &cut.slot))
+        }
+        _ => false,
+    });
+    ranges && !leaves_next(d, cut.stmt)
+}
+
+/// Whether the statement right behind one leaves the loop.
+fn leaves_next(d: &Declaration<'_>, stmt: StmtId) -> bool {
+    let end = d.tree[stmt].range.end();
+    let next = (d.tree.stmts.iter())
+        .map(|(_, s)| s)
+        .filter(|s| s.range.start() >= end)
+        .min_by_key(|s| (s.range.start(), std::cmp::Reverse(s.range.len())));
+    let Some(next) = next else { return false };
+    let same_block = d.tree.stmts.iter().all(|(_, s)| {
+        let blocks = match &s.kind {
+            StmtKind::If { then, .. } => vec![then.range],
+            StmtKind::For { body, .. } | StmtKind::Range { body, .. } => vec![body.range],
+            StmtKind::Block(block) => vec![block.range],
+            StmtKind::Switch { cases, .. } | StmtKind::TypeSwitch { cases, .. } => {
+                cases.iter().map(|c| c.range).collect()
+            }
+            _ => Vec::new(),
+        };
+        (blocks.iter())
+            .all(|b| b.contains_range(d.tree[stmt].range) == b.contains_range(next.range))
+    });
+    same_block
+        && matches!(
+            next.kind,
+            StmtKind::Return(_)
+                | StmtKind::Branch {
+                    kind: go_syntax::ast::BranchKind::Break,
+                    ..
+                }
+        )
+}
+
+/// Whether an expression can be written a second time: names, numbers, lengths.
+pub(crate) fn is_repeatable(d_tree: &go_syntax::ast::DeclTree, expr: ExprId) -> bool {
+    match &d_tree[d_tree.unparen(expr)].kind {
+        ExprKind::Ident(_) | ExprKind::Literal(_) => true,
+        ExprKind::Selector { base, .. } => is_repeatable(d_tree, *base),
+        ExprKind::Star(base) => is_repeatable(d_tree, *base),
+        ExprKind::Binary {
+            op: BinaryOp::Add | BinaryOp::Sub,
+            lhs,
+            rhs,
+        } => is_repeatable(d_tree, *lhs) && is_repeatable(d_tree, *rhs),
+        ExprKind::Call { func, args, .. } => {
+            matches!(d_tree[d_tree.unparen(*func)].kind, ExprKind::Ident(name) if name == "len")
+                && args.iter().all(|a| is_repeatable(d_tree, *a))
+        }
+        _ => false,
+    }
+}
