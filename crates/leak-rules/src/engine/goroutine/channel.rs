@@ -12,6 +12,7 @@ use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, Una
 use go_syntax::{Literals, NodeId, TextRange};
 use rustc_hash::FxHashMap;
 
+use super::callers::end_the_process;
 use super::effect::{Sends, count, effect_of_call};
 use super::if_it_may_run_often;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
@@ -476,7 +477,12 @@ fn abandoned(
             .iter()
             .filter(|e| e.state.started[i] > 0 && thread.most.is_some_and(|n| n.most > 0))
             .collect();
-        if !endings.is_empty() {
+        if endings.is_empty() {
+            continue;
+        }
+        let exits: Vec<_> = endings.iter().map(|e| e.exit).collect();
+        let ends = channel.owner.is_none() && end_the_process(cx, &exits);
+        if !ends {
             found.push(abandoned_finding(
                 cx, f, channel, partners, thread, &endings,
             ));
@@ -540,8 +546,16 @@ fn joins(
                 op: UnaryOp::Receive,
                 operand,
             } => {
-                let one = |t: &Thread| is_looped(f, channel, t) && sends_on(uses, t, *operand);
-                join(id, &|t| answers(uses, channel, t, *operand) && !one(t));
+                // A value of the channel itself is counted as received.
+                let own =
+                    d.facts.refs.get(d.tree.unparen(*operand)) == Some(&Res::Local(channel.local));
+                let one =
+                    |t: &Thread| !own && is_looped(f, channel, t) && sends_on(uses, t, *operand);
+                let relayed = relayed_groups(uses, *operand);
+                join(id, &|t| {
+                    (answers(uses, channel, t, *operand) && !one(t))
+                        || (relayed.iter()).any(|group| shares_root(uses, t, *group))
+                });
                 for (i, _) in threads.iter().enumerate().filter(|(_, t)| one(t)) {
                     singly.push((id, i));
                 }
@@ -602,6 +616,47 @@ fn joins(
         place.push(Event::JoinedOne(*i));
     }
     singly.into_iter().map(|(expr, _)| expr).collect()
+}
+
+/// The groups for which every goroutine waits that sends on or closes the channel that is received from here: what is received says that
+/// all of the group have come to their end.
+fn relayed_groups(uses: &Uses<'_, '_>, operand: ExprId) -> Vec<ExprId> {
+    let d = uses.d;
+    let Some(Res::Local(other)) = d.facts.refs.get(d.tree.unparen(operand)) else {
+        return Vec::new();
+    };
+    let mut ops = Vec::new();
+    uses.collect(*other, 0, &mut ops);
+    let mut found: Option<Vec<ExprId>> = None;
+    for op in &ops {
+        match op.kind {
+            OpKind::Send | OpKind::Close => {}
+            OpKind::Given { .. } | OpKind::Escapes => return Vec::new(),
+            _ => continue,
+        }
+        let Some(literal) = op.literal else {
+            return Vec::new();
+        };
+        let deferred = uses.defer_of(op.expr).is_some();
+        let before =
+            |call: ExprId| deferred || d.tree[call].range.end() <= d.tree[op.stmt].range.start();
+        let waits: Vec<ExprId> = (d.body(Some(literal)).into_iter())
+            .flat_map(|body| body.stmts.iter())
+            .filter_map(|s| match d.tree[*s].kind {
+                StmtKind::Expr(e) => Some(d.tree.unparen(e)),
+                _ => None,
+            })
+            .filter(|call| before(*call))
+            .filter_map(|call| method_of(d, call, "sync", &["WaitGroup"]))
+            .filter(|(_, name)| *name == "Wait")
+            .map(|(base, _)| base)
+            .collect();
+        if waits.is_empty() || found.is_some() {
+            return Vec::new();
+        }
+        found = Some(waits);
+    }
+    found.unwrap_or_default()
 }
 
 /// Whether a goroutine of a literal sends on the channel that is received from here.

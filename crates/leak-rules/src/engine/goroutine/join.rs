@@ -10,6 +10,7 @@ use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{NodeId, TextRange};
 
+use super::callers::end_the_process;
 use super::channel::has_literal_owner;
 use super::control::Control;
 use super::effect::{Effect, effect_of_call};
@@ -610,7 +611,63 @@ fn joins(
             }
         }
     }
+    // Whoever has waited for the group has waited for what only hands that on.
+    if !found.waits.is_empty() {
+        for i in relayed(uses, handles, worker) {
+            let waits = (handles[i].ops.iter()).filter(|op| op.does == Does::Wait);
+            found.waits.extend(
+                waits
+                    .filter(|op| uses.runner(op.literal, worker.by) == Runner::Own(false))
+                    .map(|op| op.node),
+            );
+        }
+    }
     Some(found)
+}
+
+/// The groups for which a goroutine waits that does nothing else than to say so.
+fn relayed(uses: &Uses<'_, '_>, handles: &[Handle], worker: &Worker) -> Vec<usize> {
+    let d = uses.d;
+    let Some(lit) = worker.literal.and_then(|l| d.tree.func_lit(l)) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for stmt in &lit.body.stmts {
+        let call = match d.tree[*stmt].kind {
+            StmtKind::Send { .. } => continue,
+            StmtKind::Expr(e) | StmtKind::Defer(e) => d.tree.unparen(e),
+            _ => return Vec::new(),
+        };
+        let waits =
+            |h: &Handle| (h.ops.iter()).any(|op| op.does == Does::Wait && op.node == call.into());
+        match handles.iter().position(waits) {
+            Some(i) if handles[i].kind == Kind::Group => found.push(i),
+            _ if is_builtin(d, call, "close") => {}
+            _ if group_method(d, call).is_some_and(|name| name == "Done") => {}
+            _ => return Vec::new(),
+        }
+    }
+    found
+}
+
+/// Whether a goroutine hands on the end of others of which a finding about channels says already that they wait for ever.
+fn waits_for_the_lost(
+    cx: &CheckContext<'_>,
+    uses: &Uses<'_, '_>,
+    f: &Function<'_>,
+    handles: &[Handle],
+    worker: &Worker,
+) -> bool {
+    let groups = relayed(uses, handles, worker);
+    !groups.is_empty()
+        && workers(uses).iter().any(|other| {
+            let counted = |i: &usize| {
+                (handles[*i].ops.iter()).any(|op| op.does.signals() && runs_in(uses, op, other))
+            };
+            other.call != worker.call
+                && groups.iter().any(counted)
+                && cx.speaks_of(start_range(f, other))
+        })
 }
 
 /// The call by which the owner runs a literal; `None` if it defers it.
@@ -783,7 +840,11 @@ fn look(
     let (declined, skipped): (Vec<_>, Vec<_>) = endings.into_iter().partition(|e| e.state.declined);
     let start = start_range(&f, worker);
     // One finding a goroutine: what waits for ever counts more.
-    if cx.speaks_of(start) {
+    if cx.speaks_of(start) || waits_for_the_lost(cx, uses, &f, handles, worker) {
+        return None;
+    }
+    let exits: Vec<_> = (skipped.iter().chain(&declined)).map(|e| e.exit).collect();
+    if worker.by.is_none() && end_the_process(cx, &exits) {
         return None;
     }
     let handle = &handles[shown(handles, &promised, &joins)];

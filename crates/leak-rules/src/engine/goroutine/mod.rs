@@ -14,6 +14,7 @@ use crate::engine::runs_once;
 
 pub(crate) mod blocked;
 pub(crate) mod blocked_field;
+mod callers;
 pub(crate) mod channel;
 pub(crate) mod cond;
 pub(crate) mod context;
