@@ -10,6 +10,7 @@ mod fix_corpus;
 mod generate;
 mod judge_types;
 mod latency;
+mod leak_patterns;
 mod service;
 mod std_table;
 mod test;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Args),
     /// Compare inferred types with those of go/types.
     JudgeTypes(judge_types::Args),
+    /// Compare findings in the public collection of goroutine leak patterns with what has to be found there.
+    LeakPatterns(leak_patterns::Args),
     /// Write the embedded table of the standard library from a Go distribution.
     StdTable(std_table::Args),
 }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::JudgeTypes(args) => judge_types::run(&args),
+        Command::LeakPatterns(args) => leak_patterns::run(&args),
         Command::StdTable(args) => std_table::run(&args),
     };
     match outcome {
