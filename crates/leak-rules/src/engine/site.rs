@@ -452,6 +452,11 @@ pub enum Tail {
         /// The new beginning.
         bound: ExprId,
     },
+    /// `kept := s[:0]`, appended to, then `s = kept`.
+    Filtered {
+        /// What is assigned.
+        kept: ExprId,
+    },
     /// `s = append(s[:from], s[to:]...)`.
     Removed {
         /// The first that goes.

@@ -157,7 +157,14 @@ fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, nilable: bool, ranged: bool) -
         return Vec::new();
     };
     let range = cx.stmt_range(stmt);
-    let name = cx.src(cx.tree()[place].range);
+    // As it is written where it is cut, which may be a shorter name for it.
+    let name = match &cx.tree()[cx.tree().unparen(cx.site.acquire.call)].kind {
+        ExprKind::Slice { base, .. } => cx.src(cx.tree()[*base].range),
+        _ => cx.src(cx.tree()[place].range),
+    };
+    if name.starts_with('*') {
+        return Vec::new();
+    }
     let source = |e: ExprId| cx.src(cx.tree()[e].range);
     let can_clear =
         cx.ctx.go >= (1, 21) && !cx.shadows("clear") && !(cx.ctx.declared)(Name::new("clear"));
@@ -182,6 +189,10 @@ fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, nilable: bool, ranged: bool) -
                 "set what is cut off to nil (others may still look at it)".to_owned(),
             )
         }
+        Tail::Filtered { kept } if can_clear => before(
+            format!("clear({name}[len({}):])", source(kept)),
+            "clear what is left behind its end (others may still look at it)".to_owned(),
+        ),
         Tail::Emptied if can_clear => before(
             format!("clear({name})"),
             format!("clear `{name}` (others may still look at it)"),

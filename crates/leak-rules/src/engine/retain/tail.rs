@@ -67,6 +67,11 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
 fn slices_itself(cx: &CheckContext<'_>, value: ExprId) -> bool {
     match &cx.tree[cx.tree.unparen(value)].kind {
         ExprKind::Slice { .. } => true,
+        // A variable that began as `s[:0]`.
+        ExprKind::Ident(_) => cx.tree.exprs.iter().any(|(_, expr)| {
+            matches!(expr.kind, ExprKind::Slice { high: Some(high), .. }
+                if cx.tree.int_value(high) == Some(0))
+        }),
         ExprKind::Call { args, spread, .. } => {
             *spread
                 && args.len() == 2
@@ -137,7 +142,9 @@ fn slot(d: &Declaration<'_>, expr: ExprId) -> Option<Slot> {
                 let came_in = matches!(about.kind, LocalKind::Receiver | LocalKind::Param)
                     && matches!(about.ty.kind(), TyKind::Pointer(_))
                     && about.assignments <= 1;
-                if path.is_empty() || !came_in {
+                // `*h`, but not `h` itself.
+                let is_content = !path.is_empty() || at != d.tree.unparen(expr);
+                if !is_content || !came_in {
                     return None;
                 }
                 path.reverse();
@@ -163,15 +170,18 @@ fn shape(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<Tail> {
             low,
             high,
             max: None,
-        } if is(d, *base, own) => {
+        } if is(d, *base, own) || is_alias(d, *base, own) => {
             let zero = |e: &ExprId| integer(d, *e) == Some(0);
             match (low.filter(|low| !zero(low)), *high) {
                 (None, Some(high)) if zero(&high) => Some(Tail::Emptied),
-                (None, Some(high)) => Some(Tail::Cut { bound: high }),
+                (None, Some(high)) => {
+                    (!may_extend(d, own, high)).then_some(Tail::Cut { bound: high })
+                }
                 (Some(low), None) => Some(Tail::Queue { bound: low }),
                 _ => None,
             }
         }
+        ExprKind::Ident(_) if is_filtered(d, own, value) => Some(Tail::Filtered { kept: value }),
         ExprKind::Call {
             args, spread: true, ..
         } => {
@@ -200,6 +210,57 @@ fn shape(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<Tail> {
     }
 }
 
+/// Whether a slice may become longer by being cut at `high`: up to its capacity.
+fn may_extend(d: &Declaration<'_>, own: &Slot, high: ExprId) -> bool {
+    let asks_capacity = d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Call { args, .. } => {
+            matches!(d.facts.callees.get(id), Some(Callee::Builtin(name)) if *name == "cap")
+                && (args.first()).is_some_and(|arg| is(d, *arg, own) || is_alias(d, *arg, own))
+        }
+        _ => false,
+    });
+    let adds = matches!(
+        d.tree[d.tree.unparen(high)].kind,
+        ExprKind::Binary {
+            op: BinaryOp::Add,
+            ..
+        }
+    );
+    asks_capacity || adds
+}
+
+/// Whether a local variable began as `s[:0]` and was only appended to.
+fn is_filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> bool {
+    let Some(Res::Local(local)) = d.facts.refs.get(value) else {
+        return false;
+    };
+    let mut begins = false;
+    d.values(*local).into_iter().all(|value| {
+        let Some(value) = value.map(|v| d.tree.unparen(v)) else {
+            return false;
+        };
+        match &d.tree[value].kind {
+            ExprKind::Slice {
+                base,
+                low: None,
+                high: Some(high),
+                ..
+            } => {
+                begins = (is(d, *base, own) || is_alias(d, *base, own))
+                    && integer(d, *high) == Some(0);
+                begins
+            }
+            ExprKind::Call { args, .. } => {
+                matches!(d.facts.callees.get(value), Some(Callee::Builtin(name)) if *name == "append")
+                    && (args.first()).is_some_and(|arg| {
+                        d.facts.refs.get(d.tree.unparen(*arg)) == Some(&Res::Local(*local))
+                    })
+            }
+            _ => false,
+        }
+    }) && begins
+}
+
 fn report(
     cx: &CheckContext<'_>,
     d: &Declaration<'_>,
@@ -215,21 +276,27 @@ fn report(
         return None;
     }
     // Strings alone are seldom large.
-    let long = refers(&view, elem, false, 8)? && lives_long(&view, d, cut);
+    let large = refers(&view, elem, false, 8)?;
+    let long = large && lives_long(&view, d, cut);
     let severity = match cut.shape {
-        Tail::Cut { .. } | Tail::Removed { .. } if long => Severity::Information,
-        Tail::Emptied if !long || fills(d, &cut.slot) => return None,
+        Tail::Cut { .. } | Tail::Removed { .. } | Tail::Filtered { .. } if long => {
+            Severity::Information
+        }
+        Tail::Emptied if !large || fills(d, &cut.slot) => return None,
         _ => Severity::Hint,
     };
     let name = match (&cut.slot.path[..], cut.slot.root) {
         ([.., last], _) => *last,
         ([], Root::Variable(item)) => item.name,
-        ([], Root::Local(_)) => return None,
+        ([], Root::Local(local)) => d.facts.locals[local].ident.name,
     };
     let message = match cut.shape {
         Tail::Cut { .. } => format!(
             "what is cut off `{name}` stays reachable behind its end until something else is written there"
         ),
+        Tail::Filtered { .. } => {
+            format!("what is filtered out of `{name}` leaves elements reachable behind its new end")
+        }
         Tail::Removed { .. } => format!(
             "the last element of `{name}` stays a second time behind its end, and is kept there when it has been removed"
         ),
@@ -388,6 +455,11 @@ fn fills(d: &Declaration<'_>, wanted: &Slot) -> bool {
 fn lives_long(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
     if matches!(cut.slot.root, Root::Variable(_)) {
         return true;
+    }
+    // A heap is there for what is pushed and popped all the time.
+    if let (Root::Local(local), []) = (cut.slot.root, &cut.slot.path[..]) {
+        let heap = Ty::named("container/heap", "Interface");
+        return view.implements(&d.facts.locals[local].ty, &heap) == Some(true);
     }
     let mut at = d.tree.unparen(cut.place);
     for _ in 0..16 {
