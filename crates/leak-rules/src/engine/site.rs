@@ -402,6 +402,14 @@ pub enum Retained {
         /// The statement is a `defer`.
         deferred: bool,
     },
+    /// A function that lives long captures a buffer: [`FixSite::parts`] are all that it needs of it, each the same. The acquisition's
+    /// statement starts or stores the function.
+    Captured {
+        /// Its length, rather than a part.
+        measures: bool,
+        /// The buffer holds bytes.
+        bytes: bool,
+    },
     /// A slice is cut: the acquisition's call is the value that is assigned, its statement the assignment.
     Tail {
         /// How.

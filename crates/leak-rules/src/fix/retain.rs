@@ -24,6 +24,9 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
             slice,
             deferred,
         } => measure(cx, buffer, slice, deferred).into_iter().collect(),
+        Retained::Captured { measures, bytes } => {
+            capture_part(cx, measures, bytes).into_iter().collect()
+        }
         Retained::Tail {
             shape,
             place,
@@ -323,4 +326,35 @@ fn pass_field(
         ),
     };
     builder.fix(title, Safety::Unsafe)
+}
+
+/// What a function needs of a buffer is taken before it is made.
+fn capture_part(cx: &Cx<'_>, measures: bool, bytes: bool) -> Option<Fix> {
+    let stmt = cx.site.acquire.stmt?;
+    let source = cx.src(cx.tree()[*cx.site.parts.first()?].range);
+    if source.contains('\n') {
+        return None;
+    }
+    let name = cx.fresh(if measures { "size" } else { "part" });
+    let mut builder = cx.builder();
+    let value = if measures {
+        source.to_owned()
+    } else {
+        let go = cx.ctx.go;
+        let package = match bytes {
+            true if go >= (1, 20) => "bytes",
+            false if go >= (1, 21) => "slices",
+            _ => return None,
+        };
+        let clone = cx.qualified(&mut builder, package, package, "Clone")?;
+        format!("{clone}({source})")
+    };
+    builder.insert_before(cx.stmt_range(stmt), &format!("{name} := {value}"))?;
+    for part in &cx.site.parts {
+        builder.replace(cx.abs(cx.tree()[*part].range), name.clone());
+    }
+    builder.fix(
+        format!("take `{value}` before (later changes of the buffer are not seen)"),
+        Safety::Unsafe,
+    )
 }

@@ -18,6 +18,7 @@ pub mod double_send;
 pub mod dropped_cancel;
 pub mod fan_out_send;
 pub mod finalizer_retains_object;
+pub mod goroutine_captures_large;
 pub mod goroutine_without_exit;
 pub mod growing_context;
 pub mod ignored_context;
@@ -162,6 +163,7 @@ static DECLARED: &[&Declared] = &[
     &dropped_cancel::RULE,
     &fan_out_send::RULE,
     &finalizer_retains_object::RULE,
+    &goroutine_captures_large::RULE,
     &goroutine_without_exit::RULE,
     &growing_context::RULE,
     &ignored_context::RULE,

@@ -26,8 +26,9 @@
 //! - The slice is a local variable.
 //!
 //! It is information for slices that live long: package-level variables, and fields of structs that several goroutines share because they
-//! have a lock or a channel. Elsewhere it is a hint, as it is for elements that refer to strings only, and for a queue (`s = s[1:]`), of which
-//! the array is replaced from time to time.
+//! have a lock or a channel. Elsewhere it is a hint, as it is for elements that refer to strings only, for a stack
+//! from which the last element is taken (the next one is written in its place), and for a queue (`s = s[1:]`), of which the array is replaced from
+//! time to time. Heaps of `container/heap` count as long-lived.
 //! `s = s[:0]` is the usual way to use an array again: it is a hint for slices that live long, and only where the same function does not append.
 //!
 //! # Fix safety

@@ -4,6 +4,7 @@
 //! [`parts`] makes findings of that. The other modules each know one more way to keep something: see the rules.
 
 pub(crate) mod buffer;
+pub(crate) mod captured;
 pub(crate) mod finalizer;
 pub(crate) mod flow;
 pub(crate) mod number;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{Callee, Facts, ItemRef, LocalId, LocalKind, Res};
 use go_model::members::View;
-use go_model::package::{PackageId, package_decls, package_of_decl};
+use go_model::package::{PackageId, import_path, package_decls, package_of_decl};
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::Name;
 use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
@@ -89,9 +89,19 @@ pub(crate) struct Together {
     pub(crate) grows: bool,
 }
 
+/// Whether a declaration calls a function or method of its own package that has one of these names.
+fn calls_one_of(db: &dyn Db, decl: DeclId, package: Name, names: &[Name]) -> bool {
+    facts(db, decl).callees.values().any(|callee| match callee {
+        Callee::Func(item) => item.package == package && names.contains(&item.name),
+        Callee::Method(m) => m.package == package && !m.interface && names.contains(&m.name),
+        _ => false,
+    })
+}
+
 /// What a package does with a pool.
 pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
     let package = package_of_decl(cx.db, cx.decl);
+    let own = import_path(cx.db, package);
     let all = package_uses(cx.db, package);
     let mut names: Vec<Name> = Vec::new();
     let is_exported = |name: Name| name.as_str().starts_with(|c: char| c.is_uppercase());
@@ -99,21 +109,21 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
         complete: !is_exported(pool.name()),
         ..Together::default()
     };
-    let mut add = |decl: DeclId, uses: &Uses| {
+    let mut add = |decl: DeclId, uses: &Uses, certain: bool| {
         found.resets |= uses.resets;
         found.measures |= uses.measures;
-        found.grows = found.grows || *grows_in(cx.db, decl);
+        found.grows = found.grows || certain && *grows_in(cx.db, decl);
         if uses.hands_on && uses.name.is_none_or(is_exported) {
             found.complete = false;
         }
     };
     for (decl, uses) in all.iter().filter(|(_, uses)| uses.pools.contains(&pool)) {
-        add(*decl, uses);
+        add(*decl, uses, true);
         names.extend(uses.name);
     }
     for (decl, uses) in all.iter().filter(|(_, uses)| !uses.pools.contains(&pool)) {
         if uses.calls.iter().any(|name| names.contains(name)) {
-            add(*decl, uses);
+            add(*decl, uses, calls_one_of(cx.db, *decl, own, &names));
         }
     }
     found

@@ -279,6 +279,10 @@ fn report(
     let large = refers(&view, elem, false, 8)?;
     let long = large && lives_long(&view, d, cut);
     let severity = match cut.shape {
+        // Of a stack, the next push writes there.
+        Tail::Cut { bound } if long && !is_heap(&view, d, cut) && takes_last(d, cut, bound) => {
+            Severity::Hint
+        }
         Tail::Cut { .. } | Tail::Removed { .. } | Tail::Filtered { .. } if long => {
             Severity::Information
         }
@@ -456,10 +460,8 @@ fn lives_long(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
     if matches!(cut.slot.root, Root::Variable(_)) {
         return true;
     }
-    // A heap is there for what is pushed and popped all the time.
-    if let (Root::Local(local), []) = (cut.slot.root, &cut.slot.path[..]) {
-        let heap = Ty::named("container/heap", "Interface");
-        return view.implements(&d.facts.locals[local].ty, &heap) == Some(true);
+    if cut.slot.path.is_empty() {
+        return is_heap(view, d, cut);
     }
     let mut at = d.tree.unparen(cut.place);
     for _ in 0..16 {
@@ -475,6 +477,71 @@ fn lives_long(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
         at = base;
     }
     false
+}
+
+/// A heap is there for what is pushed and popped all the time.
+fn is_heap(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
+    let (Root::Local(local), []) = (cut.slot.root, &cut.slot.path[..]) else {
+        return false;
+    };
+    let heap = Ty::named("container/heap", "Interface");
+    view.implements(&d.facts.locals[local].ty, &heap) == Some(true)
+}
+
+/// Whether the element at the new end is taken out, rather than moved to another place of the slice.
+fn takes_last(d: &Declaration<'_>, cut: &Cut, bound: ExprId) -> bool {
+    let own = |e: ExprId| is(d, e, &cut.slot) || is_alias(d, e, &cut.slot);
+    let moved: Vec<ExprId> = (d.tree.stmts.iter())
+        .flat_map(|(_, stmt)| match &stmt.kind {
+            // What is written to, and what is moved there.
+            StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => (lhs.iter().zip(rhs))
+                .filter(|(target, _)| {
+                    let target = &d.tree[d.tree.unparen(**target)].kind;
+                    matches!(target, ExprKind::Index { base, .. } if own(*base))
+                })
+                .flat_map(|(target, value)| [d.tree.unparen(*target), d.tree.unparen(*value)])
+                .collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Index { base, indices } => {
+            !moved.contains(&id) && own(*base) && indices.iter().any(|i| is_same(d, *i, bound))
+        }
+        _ => false,
+    })
+}
+
+/// Whether two expressions of names, numbers, sums and lengths are written alike.
+fn is_same(d: &Declaration<'_>, a: ExprId, b: ExprId) -> bool {
+    let (a, b) = (d.tree.unparen(a), d.tree.unparen(b));
+    match (&d.tree[a].kind, &d.tree[b].kind) {
+        (ExprKind::Ident(x), ExprKind::Ident(y)) => x == y,
+        (ExprKind::Literal(x), ExprKind::Literal(y)) => x == y,
+        (ExprKind::Selector { base: x, name: n }, ExprKind::Selector { base: y, name: m }) => {
+            n.name == m.name && is_same(d, *x, *y)
+        }
+        (ExprKind::Star(x), ExprKind::Star(y)) => is_same(d, *x, *y),
+        (
+            ExprKind::Binary { op, lhs, rhs },
+            ExprKind::Binary {
+                op: other,
+                lhs: l,
+                rhs: r,
+            },
+        ) => op == other && is_same(d, *lhs, *l) && is_same(d, *rhs, *r),
+        (
+            ExprKind::Call { func, args, .. },
+            ExprKind::Call {
+                func: f, args: a, ..
+            },
+        ) => {
+            is_same(d, *func, *f)
+                && args.len() == a.len()
+                && args.iter().zip(a).all(|(x, y)| is_same(d, *x, *y))
+        }
+        _ => false,
+    }
 }
 
 fn is_shared(view: &View<'_>, ty: &Ty) -> bool {
