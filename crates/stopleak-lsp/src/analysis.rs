@@ -139,7 +139,15 @@ pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
         return Some(result);
     }
     let mut found = leak_rules::check_file(db, source).to_vec();
-    found.extend(evidence::hints(db, subject, source, &result.text.text));
+    for mut hint in evidence::hints(db, subject, source, &result.text.text) {
+        // It says more than the same without a profile.
+        let same =
+            |other: &leak_rules::Diagnostic| other.rule == hint.rule && other.range == hint.range;
+        if let Some(at) = found.iter().position(same) {
+            hint.fixes = found.remove(at).fixes;
+        }
+        found.push(hint);
+    }
     let mut options = settings.suppression_options(&subject.path);
     if subject.leave_to_gopls {
         found.retain(|finding| !left_to_gopls(finding.rule));

@@ -410,6 +410,15 @@ pub enum Retained {
         /// The buffer holds bytes.
         bytes: bool,
     },
+    /// The acquisition's call makes the same in each call of the function.
+    Hoist {
+        /// How often the function does so before it.
+        before: u32,
+        /// It surely does not fail.
+        valid: bool,
+        /// It is a template, rather than a regular expression.
+        template: bool,
+    },
     /// A slice is cut: the acquisition's call is the value that is assigned, its statement the assignment.
     Tail {
         /// How.

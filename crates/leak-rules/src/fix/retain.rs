@@ -24,6 +24,11 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
             slice,
             deferred,
         } => measure(cx, buffer, slice, deferred).into_iter().collect(),
+        Retained::Hoist {
+            before,
+            valid,
+            template,
+        } => hoist(cx, before, valid, template).into_iter().collect(),
         Retained::Captured { measures, bytes } => {
             capture_part(cx, measures, bytes).into_iter().collect()
         }
@@ -357,4 +362,67 @@ fn capture_part(cx: &Cx<'_>, measures: bool, bytes: bool) -> Option<Fix> {
         format!("take `{value}` before (later changes of the buffer are not seen)"),
         Safety::Unsafe,
     )
+}
+
+/// What is made in each call becomes a package-level variable above the function.
+fn hoist(cx: &Cx<'_>, before: u32, valid: bool, template: bool) -> Option<Fix> {
+    let call = cx.site.acquire.call;
+    let range = cx.tree()[call].range;
+    let source = cx.src(range);
+    // What stands at the left edge inside a raw string stays there.
+    if !cx.locals_in(range).is_empty() || source.contains('\n') && !source.contains('`') {
+        return None;
+    }
+    let func = cx.tree().func()?;
+    let mut base = String::new();
+    if let Some(receiver) = &func.receiver {
+        base.push_str(receiver_name(cx, receiver.ty)?.as_str());
+    }
+    let own = func.name.name.as_str();
+    if base.is_empty() {
+        base.push_str(own);
+    } else {
+        base.extend(own.chars().take(1).flat_map(char::to_uppercase));
+        base.extend(own.chars().skip(1));
+    }
+    let mut name: String = base.chars().take(1).flat_map(char::to_lowercase).collect();
+    name.extend(base.chars().skip(1));
+    name.push_str(if template { "Template" } else { "Pattern" });
+    if before > 0 {
+        name.push_str(&(before + 1).to_string());
+    }
+    let taken = (cx.ctx.declared)(Name::new(&name))
+        || cx.fresh(&name) != name
+        || (cx.ctx.file.imports.iter())
+            .any(|import| import.path.as_str().rsplit('/').next() == Some(name.as_str()));
+    if taken {
+        return None;
+    }
+    let start = usize::from(cx.ctx.start);
+    let mut builder = cx.builder();
+    builder.insert_before(start..start + 1, &format!("var {name} = {source}\n"))?;
+    builder.replace(cx.abs(range), name.clone());
+    if valid {
+        return builder.fix(
+            format!("make it once, in a package-level variable `{name}`"),
+            Safety::Safe,
+        );
+    }
+    builder.fix(
+        format!(
+            "make it once, in a package-level variable `{name}` (a mistake in it then ends the program when it starts)"
+        ),
+        Safety::Unsafe,
+    )
+}
+
+fn receiver_name(cx: &Cx<'_>, ty: ExprId) -> Option<Name> {
+    let mut at = cx.tree().unparen(ty);
+    loop {
+        match &cx.tree()[at].kind {
+            ExprKind::Ident(name) => return Some(*name),
+            ExprKind::Star(base) | ExprKind::Index { base, .. } => at = cx.tree().unparen(*base),
+            _ => return None,
+        }
+    }
 }

@@ -82,7 +82,7 @@ pub const HEADINGS: [&str; 7] = [
     "References",
 ];
 
-/// Rules that say nothing without a profile of the running program: see [`crate::allocation_hints`].
+/// Rules that say more with a profile of the running program: see [`crate::allocation_hints`].
 pub const NEEDS_EVIDENCE: [&str; 1] = [repeated_decoding::RULE.name];
 
 /// What went wrong, seen from afar.

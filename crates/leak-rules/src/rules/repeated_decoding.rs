@@ -1,11 +1,11 @@
 //! # What it does
-//! Reports work that is done again in each call although its result is always the same, and buffers that begin empty in each call, on lines
-//! where an allocation profile of the running program shows that it costs. Without such a profile it says nothing: in code that runs seldom
-//! none of this matters.
+//! Reports regular expressions and templates that are made of the same constant in each call of a function, as a hint. On lines where an
+//! allocation profile of the running program shows that it costs, it is information, and there it also reports texts that are decoded again
+//! and buffers that begin empty in each call.
 //!
 //! # Why it leaks
 //! It does not leak, it wastes: what is allocated in each call has to be collected again. A regular expression or a template takes hundreds of
-//! allocations; a buffer that grows is copied each time that it is full.
+//! allocations; a buffer that grows is copied each time that it is full. In code that runs seldom none of this matters.
 //!
 //! # Example
 //! ```go
@@ -24,13 +24,17 @@
 //! ```
 //!
 //! # When it stays silent
-//! - No allocation profile is loaded (`allocs`, or a heap profile, which has what was allocated as well), or the line has less than one percent.
 //! - The pattern, the template or the text is no constant written there.
 //! - In `main`, `init`, in what only they call, in tests, and in what `sync.Once` and its relatives run.
+//! - Without a profile: what is made is returned, stored, or handed on, so that perhaps it is made once; and all that is neither a regular
+//!   expression nor a template.
+//! - With a profile (`allocs`, or a heap profile, which has what was allocated as well): the line has less than one percent.
 //! - A buffer that is given room with `Grow`, or one that came from elsewhere.
 //!
 //! # Fix safety
-//! There are no fixes: a regular expression that is compiled when the program starts costs time there, and a mistake in it ends the program.
+//! A regular expression is moved to a package-level variable above the function. This is safe where it is plain to see that it compiles: then only
+//! the moment changes. It is unsafe for other expressions and for templates, because a mistake in them ends the program when it starts. Several
+//! goroutines may use either at a time.
 //!
 //! # References
 //! - [`regexp.MustCompile`](https://pkg.go.dev/regexp#MustCompile)
@@ -38,13 +42,16 @@
 
 use go_model::facts::{Facts, LocalId, LocalKind, Res};
 use go_model::types::{Basic, TyKind};
-use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, LiteralKind, UnaryOp};
+use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, LiteralKind, StmtKind, UnaryOp};
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::engine::dispatch::Need;
 use crate::engine::find::{enclosing_literal, last_name};
-use crate::engine::function::{Target, target};
-use crate::engine::{self};
+use crate::engine::function::{Depth, Target, target};
+use crate::engine::retain::regex;
+use crate::engine::site::{FixSite, Pattern, Retained};
+use crate::engine::{self, pattern};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -52,16 +59,24 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Memory,
     severity: Severity::Information,
     summary: "the same is decoded, or a buffer grown from nothing, in each call of hot code",
-    fixes: "none",
+    fixes: "make it once, in a package-level variable",
     overlaps: &[],
     tests: false,
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/repeated_decoding.rs",
     text: include_str!("repeated_decoding.rs"),
-    // Nothing is looked at without a profile.
-    needs: &[],
-    check: |_| Vec::new(),
+    needs: &[Need::names(&MAKERS)],
+    check,
 };
+
+/// What makes regular expressions and templates.
+const MAKERS: [&str; 5] = [
+    "Compile",
+    "CompilePOSIX",
+    "MustCompile",
+    "MustCompilePOSIX",
+    "Parse",
+];
 
 /// The calls that may be meant, before anything is resolved.
 const NAMES: [&str; 12] = [
@@ -79,11 +94,144 @@ const NAMES: [&str; 12] = [
     "Fprintf",
 ];
 
+/// Without a profile: regular expressions and templates that are used where they are made, and nowhere else.
+fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    let mut before = [0, 0];
+    let mut found = look(cx, &MAKERS);
+    found.retain_mut(|(call, finding)| {
+        let Some(whole) = used_here(cx, *call) else {
+            return false;
+        };
+        finding.severity = Severity::Hint;
+        finding.site = hoist(cx, *call, whole, &mut before).map(Box::new);
+        true
+    });
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// The whole expression that makes something, if what it makes is used by calls of its methods only, and for nothing else.
+fn used_here(cx: &CheckContext<'_>, call: ExprId) -> Option<ExprId> {
+    let d = cx.declaration(Depth::Shallow);
+    let around = enclosing_literal(cx.tree, cx.tree[call].range);
+    let is_called = |expr: ExprId| {
+        let Some(selector) = d.parent(expr) else {
+            return false;
+        };
+        let ExprKind::Selector { name, .. } = &cx.tree[selector].kind else {
+            return false;
+        };
+        // These change it.
+        let changes = [
+            "Longest",
+            "Funcs",
+            "Parse",
+            "New",
+            "Delims",
+            "Option",
+            "ParseFS",
+            "ParseFiles",
+            "ParseGlob",
+            "AddParseTree",
+        ];
+        !changes.contains(&name.name.as_str())
+            && d.parent(selector).is_some_and(|outer| {
+                matches!(&cx.tree[outer].kind, ExprKind::Call { func, .. } if *func == selector)
+            })
+    };
+    let mut whole = call;
+    while let Some(parent) = d.parent(whole) {
+        let is_must = d.target(parent).is_some_and(|t| {
+            t.is_func("text/template", "Must") || t.is_func("html/template", "Must")
+        });
+        if is_must {
+            whole = parent;
+        } else {
+            return is_called(whole).then_some(whole);
+        }
+    }
+    let local = cx
+        .tree
+        .stmts
+        .iter()
+        .find_map(|(_, stmt)| match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } if rhs[..] == [whole] => {
+                match d.facts.refs.get(cx.tree.unparen(*lhs.first()?)) {
+                    Some(Res::Local(local)) => Some(*local),
+                    _ => None,
+                }
+            }
+            StmtKind::Var(specs) => specs
+                .iter()
+                .find(|spec| spec.values[..] == [whole])
+                .and_then(|spec| d.declared_at(spec.names[0].range)),
+            _ => None,
+        })?;
+    let about = &d.facts.locals[local];
+    let only = about.kind == LocalKind::Var && about.assignments == 1 && !about.address_taken;
+    let declared = about.ident.range;
+    (only
+        && d.mentions(local).iter().all(|(mention, _)| {
+            let range = cx.tree[*mention].range;
+            range == declared || is_called(*mention) && enclosing_literal(cx.tree, range) == around
+        }))
+    .then_some(whole)
+}
+
+/// Whether it can be made once, and how.
+fn hoist(
+    cx: &CheckContext<'_>,
+    call: ExprId,
+    whole: ExprId,
+    before: &mut [u32; 2],
+) -> Option<FixSite> {
+    let target = target(cx.tree, cx.facts(), call)?;
+    let template = target.package != "regexp";
+    let single = if template {
+        whole != call
+    } else {
+        target.name.as_str().starts_with("Must")
+    };
+    if !single {
+        return None;
+    }
+    let number = &mut before[usize::from(template)];
+    let first = pattern::args(cx.tree, call).first().copied();
+    let retained = Retained::Hoist {
+        before: *number,
+        valid: target.name == "MustCompile"
+            && first
+                .and_then(|p| constant(cx.tree, p))
+                .is_some_and(|p| regex::is_valid(&p)),
+        template,
+    };
+    *number += 1;
+    let literal = enclosing_literal(cx.tree, cx.tree[whole].range);
+    let pattern = Pattern::Retained(retained);
+    Some(FixSite::pattern(literal, whole, None, pattern, cx.in_test))
+}
+
+/// The value of a string literal, or of several that are put together.
+fn constant(tree: &DeclTree, expr: ExprId) -> Option<String> {
+    match &tree[tree.unparen(expr)].kind {
+        ExprKind::Binary {
+            op: BinaryOp::Add,
+            lhs,
+            rhs,
+        } => Some(constant(tree, *lhs)? + &constant(tree, *rhs)?),
+        _ => tree.string_value(expr),
+    }
+}
+
 /// What is worth saying about a declaration if it runs often.
 pub(crate) fn hints(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    let found = look(cx, &NAMES).into_iter();
+    found.map(|(_, finding)| finding).collect()
+}
+
+fn look(cx: &CheckContext<'_>, names: &[&str]) -> Vec<(ExprId, RawFinding)> {
     let named = |expr: &ExprKind| match expr {
         ExprKind::Call { func, .. } => {
-            last_name(cx.tree, *func).is_some_and(|name| NAMES.contains(&name.as_str()))
+            last_name(cx.tree, *func).is_some_and(|name| names.contains(&name.as_str()))
         }
         _ => false,
     };
@@ -106,7 +254,7 @@ pub(crate) fn hints(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         .into_iter()
         .filter_map(|call| {
             let message = hints.of(call)?;
-            (!hints.is_done_once(call)).then(|| RawFinding {
+            let finding = RawFinding {
                 rule: RULE.name,
                 severity: RULE.severity,
                 message,
@@ -114,7 +262,8 @@ pub(crate) fn hints(cx: &CheckContext<'_>) -> Vec<RawFinding> {
                 function: Some(function.as_str().to_owned()),
                 related: Vec::new(),
                 site: None,
-            })
+            };
+            (!hints.is_done_once(call)).then_some((call, finding))
         })
         .collect()
 }
@@ -265,12 +414,10 @@ mod tests {
         let mut db = Database::new();
         db.open_document("/m/a.go", text.as_str().into(), None);
         let file = source_file(&db, Path::new("/m/a.go"));
-        assert!(
-            !crate::check_file(&db, file)
-                .iter()
-                .any(|found| found.rule == super::RULE.name),
-            "without a profile"
-        );
+        // Without a profile.
+        for found in crate::check_file(&db, file).iter() {
+            assert_eq!(found.severity, crate::Severity::Hint, "{found:?}");
+        }
         crate::allocation_hints(&db, file)
             .into_iter()
             .map(|hint| {

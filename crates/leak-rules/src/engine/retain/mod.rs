@@ -10,6 +10,7 @@ pub(crate) mod flow;
 pub(crate) mod number;
 pub(crate) mod parts;
 pub(crate) mod pool;
+pub(crate) mod regex;
 pub(crate) mod tail;
 
 use go_syntax::ast::ExprId;
