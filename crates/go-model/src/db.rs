@@ -900,8 +900,9 @@ impl Database {
         self.refresh_parent(&path);
     }
 
-    /// Looks at every known file and directory on disk again, for clients without a watcher.
-    pub fn rescan(&mut self) {
+    /// Looks at every known file and directory on disk again, for clients without a watcher. Whether anything has changed.
+    pub fn rescan(&mut self) -> bool {
+        let mut changed = false;
         let dirs: Vec<_> = self
             .files
             .0
@@ -910,13 +911,14 @@ impl Database {
             .map(|d| *d.value())
             .collect();
         for dir in dirs {
-            self.refresh_directory(dir);
+            changed |= self.refresh_directory(dir);
         }
         let files: Vec<_> = self.files.0.files.iter().map(|f| *f.value()).collect();
         for file in files {
             let path = file.path(self);
-            self.restat(file, &path, false);
+            changed |= self.restat(file, &path, false);
         }
+        changed
     }
 
     /// Another target system, architecture, or other tags.
@@ -970,7 +972,7 @@ impl Database {
         salsa::Database::trigger_lru_eviction(self);
     }
 
-    fn restat(&mut self, file: SourceFile, path: &Path, event: bool) {
+    fn restat(&mut self, file: SourceFile, path: &Path, event: bool) -> bool {
         let old = file.disk(self);
         let generation = match old {
             DiskState::Present { generation, .. } => generation,
@@ -984,9 +986,11 @@ impl Database {
                 generation
             },
         );
-        if new != old {
+        let changed = new != old;
+        if changed {
             file.set_disk(self).to(new);
         }
+        changed
     }
 
     fn refresh_parent(&mut self, path: &Path) {
@@ -1000,10 +1004,12 @@ impl Database {
         }
     }
 
-    fn refresh_directory(&mut self, dir: Directory) {
+    fn refresh_directory(&mut self, dir: Directory) -> bool {
         let listing = self.files.list(&dir.path(self));
-        if listing != dir.listing(self) {
+        let changed = listing != dir.listing(self);
+        if changed {
             dir.set_listing(self).to(listing);
         }
+        changed
     }
 }

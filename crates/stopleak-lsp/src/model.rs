@@ -162,6 +162,8 @@ pub(crate) struct Model {
     documents: HashMap<Arc<Path>, OpenDocument>,
     folders: Vec<PathBuf>,
     configs: Configs,
+    /// Those that came with `initialize`.
+    initial_settings: EditorSettings,
     default_settings: EditorSettings,
     folder_settings: HashMap<PathBuf, EditorSettings>,
     environment: Environment,
@@ -211,6 +213,7 @@ pub(crate) fn start(
                 documents: HashMap::new(),
                 folders: Vec::new(),
                 configs: Configs::default(),
+                initial_settings: EditorSettings::default(),
                 default_settings: EditorSettings::default(),
                 folder_settings: HashMap::new(),
                 environment,
@@ -277,7 +280,8 @@ impl Model {
                 self.peer = peer;
                 self.folders = folders;
                 if let Some(settings) = settings {
-                    self.default_settings = self.read_settings(settings);
+                    self.initial_settings = self.read_settings(settings);
+                    self.default_settings = self.initial_settings.clone();
                 }
             }
             // Before, nothing may be asked of the client.
@@ -309,7 +313,12 @@ impl Model {
             }
             Event::Settings(settings) => {
                 self.folder_settings.clear();
+                self.default_settings = self.initial_settings.clone();
                 for (folder, value) in settings {
+                    // Helix sends its settings with `initialize`, and has none below our name when it is asked.
+                    if value.is_null() {
+                        continue;
+                    }
                     let settings = self.read_settings(value);
                     match folder {
                         Some(folder) => {
@@ -587,7 +596,8 @@ impl Model {
             self.reconfigure();
         }
         if !self.peer.watches_files {
-            self.db.rescan();
+            // Clients that pull do not do so at a save.
+            self.refresh |= self.db.rescan();
             self.look_at_evidence();
         }
     }
