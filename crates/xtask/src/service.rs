@@ -2,8 +2,13 @@
 
 /// A file of about `lines` lines: functions such as services have, and in the middle one that leaks. Also the line of the leak.
 pub fn source(lines: usize) -> (String, usize) {
-    let mut text = String::from(
-        "package service\n\nimport (\n\t\"context\"\n\t\"errors\"\n\t\"fmt\"\n\t\"io\"\n\t\"net/http\"\n\t\"os\"\n\t\"strings\"\n\t\"time\"\n)\n",
+    functions("package service\n\nimport (\n", "", lines)
+}
+
+/// `head` begins a file up to its imports; `prefix` makes the names of its functions its own.
+pub fn functions(head: &str, prefix: &str, lines: usize) -> (String, usize) {
+    let mut text = format!(
+        "{head}\t\"context\"\n\t\"errors\"\n\t\"fmt\"\n\t\"io\"\n\t\"net/http\"\n\t\"os\"\n\t\"strings\"\n\t\"time\"\n)\n"
     );
     let body = "
 // fetchN gets one page and keeps its first line.
@@ -38,7 +43,7 @@ func fetchN(ctx context.Context, url string, tries int) (string, error) {
 }
 ";
     let leak = "
-func size(name string) (int64, error) {
+func sizePREFIX(name string) (int64, error) {
 \tf, err := os.Open(name)
 \tif err != nil {
 \t\treturn 0, err
@@ -55,9 +60,9 @@ func size(name string) (int64, error) {
     for n in 0..count {
         if n == count / 2 {
             line = text.lines().count() + 2;
-            text.push_str(leak);
+            text.push_str(&leak.replace("PREFIX", prefix));
         }
-        text.push_str(&body.replace("fetchN", &format!("fetch{n}")));
+        text.push_str(&body.replace("fetchN", &format!("fetch{prefix}{n}")));
     }
     (text, line)
 }

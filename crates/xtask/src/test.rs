@@ -70,7 +70,7 @@ fn steps() -> Vec<Step> {
         Step {
             name: "editors",
             command: vec!["tests/editors/run.sh"],
-            go: false,
+            go: true,
         },
     ]
 }
@@ -197,6 +197,21 @@ fn find_go(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
     }
     version(&go).ok_or("the installed Go does not run")?;
     Ok(go)
+}
+
+/// gopls in `.tools/gopls`, in the version that the tests with real editors use.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn install_gopls() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let root = crate::root();
+    let folder = root.join(".tools/gopls");
+    let mut command = Command::new(root.join("tests/editors/install-gopls.sh"));
+    with_go(command.arg(&folder), &find_go(&root)?);
+    if !command.status()?.success() {
+        return Err("gopls could not be installed".into());
+    }
+    Ok(folder.join("gopls"))
 }
 
 fn version(go: &Path) -> Option<(u32, u32)> {
