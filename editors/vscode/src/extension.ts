@@ -9,12 +9,43 @@ import {
   RevealOutputChannelOn,
   type ServerOptions,
   State,
+  WorkDoneProgress,
 } from 'vscode-languageclient/node';
 
 import { Evidence } from './evidence';
+import { Explain, isOurs } from './explain';
 import { findServer, type Found } from './server';
 
+/** Opened by the walkthrough. */
+const SAMPLE = `package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+)
+
+func price(client *http.Client, url string) ([]byte, error) {
+	resp, err := client.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("price: %s", resp.Status)
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+`;
+
 const RULES = 'https://github.com/stopleak/stopleak/blob/main/docs/rules';
+
+/** What a check of the workspace answers. */
+interface Checked {
+  files: number;
+  findings: number;
+  cancelled: boolean;
+}
 
 /** The running client and what it was started with. */
 interface Session {
@@ -32,6 +63,7 @@ class Stopleak implements vscode.Disposable {
   private readonly status = vscode.languages.createLanguageStatusItem('stopleak', { language: 'go' });
   private readonly disposables: vscode.Disposable[] = [];
   private readonly evidence = new Evidence((command, args) => this.ask(command, args));
+  readonly path = new Explain();
 
   constructor(private readonly context: vscode.ExtensionContext) {
     this.status.name = 'stopleak';
@@ -44,8 +76,12 @@ class Stopleak implements vscode.Disposable {
     command('showLogs', () => this.log.show());
     command('showServerLogs', () => this.serverLog.show());
     command('debugInformation', () => this.debugInformation());
+    command('checkAllFiles', () => this.checkAllFiles());
+    command('forgetOtherFiles', () => this.request('stopleak.clearWorkspace', []));
+    command('trySample', () => this.trySample());
     this.disposables.push(
       this.evidence,
+      this.path,
       vscode.workspace.onDidChangeConfiguration((change) => {
         // The server is told of the others.
         if (change.affectsConfiguration('stopleak.path')) {
@@ -137,6 +173,17 @@ class Stopleak implements vscode.Disposable {
       traceOutputChannel: this.serverLog,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: vscode.workspace.getConfiguration('stopleak'),
+      middleware: {
+        provideCodeActions: async (document, range, context, token, next) => {
+          const actions = (await next(document, range, context, token)) ?? [];
+          return [...actions, ...this.path.actions(document, context)];
+        },
+        provideHover: async (document, position, token, next) => {
+          const hover = await next(document, position, token);
+          const link = hover && this.path.link(document, position);
+          return link ? new vscode.Hover([...hover.contents, link], hover.range) : hover;
+        },
+      },
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
@@ -169,7 +216,7 @@ class Stopleak implements vscode.Disposable {
     if (editor) {
       for (const diagnostic of vscode.languages.getDiagnostics(editor.document.uri)) {
         const { code } = diagnostic;
-        if (diagnostic.source === 'stopleak' && code !== undefined) {
+        if (isOurs(diagnostic) && code !== undefined) {
           rules.add(String(typeof code === 'object' ? code.value : code));
         }
       }
@@ -182,6 +229,61 @@ class Stopleak implements vscode.Disposable {
       const page = chosen === all ? `${RULES}/` : `${RULES}/${chosen}.md`;
       await vscode.env.openExternal(vscode.Uri.parse(page));
     }
+  }
+
+  /** All files of the workspace, also those that are not open. */
+  private async checkAllFiles(): Promise<unknown> {
+    const client = this.session?.client;
+    if (!client?.isRunning()) {
+      void vscode.window.showWarningMessage('stopleak: the server is not running.');
+      return undefined;
+    }
+    const options = {
+      location: vscode.ProgressLocation.Notification,
+      title: 'stopleak: checking the workspace',
+      cancellable: true,
+    };
+    const answer = await vscode.window.withProgress(options, async (progress, cancelled) => {
+      const workDoneToken = `check-${Date.now()}`;
+      let done = 0;
+      const listener = client.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
+        if (value.kind === 'report') {
+          const increment = (value.percentage ?? done) - done;
+          done += increment;
+          progress.report({ increment, message: value.message });
+        }
+      });
+      try {
+        const params = { command: 'stopleak.checkWorkspace', arguments: [], workDoneToken };
+        return await client.sendRequest<Checked>('workspace/executeCommand', params, cancelled);
+      } catch (error) {
+        if (!cancelled.isCancellationRequested) {
+          this.log.error(`the workspace was not checked: ${String(error)}`);
+          void vscode.window.showErrorMessage(`stopleak: ${error instanceof Error ? error.message : String(error)}`);
+        }
+        return undefined;
+      } finally {
+        listener.dispose();
+      }
+    });
+    if (answer && !answer.cancelled) {
+      const problems = 'Show Problems';
+      const text = `stopleak: ${answer.findings} finding(s) in ${answer.files} files.`;
+      const buttons = answer.findings ? [problems] : [];
+      void vscode.window.showInformationMessage(text, ...buttons).then((chosen) => {
+        if (chosen === problems) {
+          void vscode.commands.executeCommand('workbench.actions.view.problems');
+        }
+      });
+    }
+    return answer;
+  }
+
+  private async trySample(): Promise<void> {
+    const document = await vscode.workspace.openTextDocument({ content: SAMPLE, language: 'go' });
+    const editor = await vscode.window.showTextDocument(document);
+    const at = document.positionAt(SAMPLE.indexOf('client.Get'));
+    editor.selection = new vscode.Selection(at, at);
   }
 
   private async debugInformation(): Promise<void> {
@@ -224,9 +326,17 @@ class Stopleak implements vscode.Disposable {
 
 let running: Stopleak | undefined;
 
-export async function activate(context: vscode.ExtensionContext): Promise<void> {
-  running = new Stopleak(context);
-  await running.restart();
+/** What tests see of the extension. */
+export interface Api {
+  /** The steps of the path that is shown. */
+  steps(): { line: number; note: string; current: boolean }[];
+}
+
+export async function activate(context: vscode.ExtensionContext): Promise<Api> {
+  const stopleak = new Stopleak(context);
+  running = stopleak;
+  await stopleak.restart();
+  return { steps: () => stopleak.path.shown };
 }
 
 export async function deactivate(): Promise<void> {
