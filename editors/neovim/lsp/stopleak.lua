@@ -11,7 +11,7 @@ return {
   -- In the order of their priority, as for gopls, so that both have the same root.
   root_markers = { 'go.work', 'go.mod', '.git' },
   settings = {
-    -- run = 'onSave', debounce = 75, configuration = 'path/of/stopleak.toml' …
+    -- run = 'onSave', leaveToGopls = true, configuration = 'path/of/stopleak.toml' …
     stopleak = vim.empty_dict(),
   },
   on_attach = function(client, buffer)
@@ -33,9 +33,11 @@ return {
       end, buffer)
     end)
     -- Without the rest of the plugin this file works, too.
-    local found, evidence = pcall(require, 'stopleak.evidence')
-    if found then
-      evidence.attach(client, buffer)
+    for _, part in ipairs({ 'commands', 'evidence' }) do
+      local found, module = pcall(require, 'stopleak.' .. part)
+      if found then
+        module.attach(client, buffer)
+      end
     end
   end,
 }

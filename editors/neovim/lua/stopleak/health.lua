@@ -24,9 +24,15 @@ function M.check()
   if vim.lsp.is_enabled and not vim.lsp.is_enabled('stopleak') then
     health.warn('not enabled', { "vim.lsp.enable('stopleak')" })
   end
+  if vim.fn.executable('gopls') == 0 and #vim.lsp.get_clients({ name = 'gopls' }) == 0 then
+    health.info('gopls is not on PATH; stopleak does not need it')
+  end
   local clients = vim.lsp.get_clients({ name = 'stopleak' })
   for _, client in ipairs(clients) do
     health.ok(('running, root %s, positions in %s'):format(client.root_dir or 'none', client.offset_encoding))
+  end
+  if #clients > 1 then
+    health.info('one server runs for each root; nested modules have roots of their own')
   end
   if #clients == 0 then
     health.info('no server is running; one is started when a Go file is opened')
