@@ -1,18 +1,19 @@
 #!/bin/bash
-# usage: run.sh [nvim|nvim-evidence|helix|vscode-api|vscode-evidence|vscode-ui|picture|picture-evidence]...
-# (none: nvim, vscode-api, and both with evidence; pictures are docs/images/editor.png, evidence-vscode.png, evidence-nvim.svg)
+# usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, helix, helix-evidence, emacs, vscode-api, vscode-evidence,
+# vscode-untrusted, vscode-ui (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
-[ $# -gt 0 ] || set -- nvim nvim-evidence vscode-api vscode-evidence
+[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence helix helix-evidence emacs vscode-api vscode-evidence vscode-untrusted vscode-ui
 install=()
 for editor in "$@"; do
   case $editor in
-    nvim | helix) install+=("$editor") ;;
-    nvim-evidence) install+=(nvim) ;;
-    vscode-api | vscode-evidence | vscode-ui | picture) install+=(vscode) ;;
+    nvim | helix | emacs) install+=("$editor") ;;
+    nvim-evidence | nvim-journey | nvim-gopls) install+=(nvim) ;;
+    helix-evidence) install+=(helix) ;;
+    vscode-api | vscode-evidence | vscode-untrusted | vscode-ui | picture | picture-animated) install+=(vscode) ;;
     picture-evidence) install+=(vscode nvim) ;;
     *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
   esac
@@ -22,6 +23,11 @@ export DIR=$ROOT/.tools/editors SAMPLE_FILE=$FILE
 mkdir -p "$DIR"
 "$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
   { tail -20 "$DIR/install.log"; echo "the editors were not installed, see $DIR/install.log"; exit 1; }
+
+if [[ " $* " = *" nvim-gopls "* ]]; then
+  "$KIT/install-gopls.sh" "$ROOT/.tools/gopls" >"$DIR/gopls.log" 2>&1 || { tail -20 "$DIR/gopls.log"; echo "gopls was not installed"; exit 1; }
+  export GOPLS=$ROOT/.tools/gopls/gopls
+fi
 
 if [ -z "${STOPLEAK:-}" ]; then
   cargo build --quiet --manifest-path "$ROOT/Cargo.toml" -p stopleak
@@ -42,9 +48,11 @@ if [[ "$*" = *vscode* || "$*" = *picture* ]]; then
       npm ci --no-audit --no-fund --ignore-scripts
     npm run check
     npm run build
-    cp -r package.json icon.png dist "$EXTENSION"
+    cp -r package.json icon.png dist walkthrough "$EXTENSION"
     cp "$KIT/vscode/test.js" "$EXTENSION/test/index.js"
-    mkdir "$EXTENSION/test-evidence"; cp "$KIT/vscode/evidence.js" "$EXTENSION/test-evidence/index.js"
+    for test in evidence untrusted; do
+      mkdir "$EXTENSION/test-$test"; cp "$KIT/vscode/$test.js" "$EXTENSION/test-$test/index.js"
+    done
     cp "$STOPLEAK" "$EXTENSION/server/stopleak"
     if [[ "$*" = *vscode-ui* || "$*" = *picture* ]]; then
       npm run package -- --target linux-x64 --server "$STOPLEAK" --out "$EXTENSION/extension.vsix"
@@ -54,14 +62,15 @@ fi
 
 run() {
   case $1 in
-    nvim | helix) "$KIT/$1/run.sh" ;;
-    nvim-evidence) "$KIT/nvim/run.sh" evidence ;;
+    nvim | helix | emacs) "$KIT/$1/run.sh" ;;
+    nvim-* | helix-*) "$KIT/${1%%-*}/run.sh" "${1#*-}" ;;
     vscode-api) "$node/node" "$KIT/vscode/apitest.mjs" ;;
-    vscode-evidence) TEST=test-evidence "$node/node" "$KIT/vscode/apitest.mjs" ;;
+    vscode-evidence | vscode-untrusted) TEST=test-${1#*-} "$node/node" "$KIT/vscode/apitest.mjs" ;;
     picture-evidence)
       PICTURE=$ROOT/docs/images/evidence-vscode.png "$node/node" "$KIT/vscode/evidence.mjs" &&
         PICTURE=$ROOT/docs/images/evidence-nvim.svg "$KIT/nvim/picture.sh" ;;
     vscode-ui) "$node/node" "$KIT/vscode/drive.mjs" ;;
+    picture-animated) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.gif "$node/node" "$KIT/vscode/animated.mjs" ;;
     picture) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.png "$node/node" "$KIT/vscode/picture.mjs" ;;
   esac
 }
@@ -77,8 +86,9 @@ for editor in "$@"; do
   esac
   cp -r "$from" "$WORKSPACE"
   start=$(date +%s%N) verdict=FAIL
-  if run "$editor" >"$OUT/run.log" 2>&1 && { [[ "$editor" = picture* || "$editor" = *evidence ]] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
-  printf '%s %-10s %6d ms\n' $verdict "$editor" $((($(date +%s%N) - start) / 1000000))
+  case $editor in nvim | helix | emacs | vscode-api | vscode-ui) saved=1 ;; *) saved= ;; esac
+  if run "$editor" >"$OUT/run.log" 2>&1 && { [ -z "$saved" ] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
+  printf '%s %-16s %6d ms\n' $verdict "$editor" $((($(date +%s%N) - start) / 1000000))
   [ $verdict = PASS ] || { tail -15 "$OUT/run.log"; echo "see $OUT"; }
 done
 exit $failed

@@ -1,7 +1,9 @@
 #!/bin/bash
-# One Helix run, in a tmux of its own. Environment: DIR, WORKSPACE, OUT and scenario.sh's variables.
+# usage: run.sh [show TEXT | evidence]: one Helix run, in a tmux of its own; to `show` is to see TEXT on the screen and to leave.
+# Environment: DIR, WORKSPACE, OUT and scenario.sh's variables; CONFIG, for a configuration other than the one here.
 set -euo pipefail
 kit=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+[ "${1:-}" != evidence ] || exec "$kit/helix/evidence.sh"
 tm() { tmux -L "helix-$$" -f /dev/null "$@"; }
 keys() { tm send-keys -t helix "$@"; }
 screen() { # shows|lacks TEXT: wait for it
@@ -14,9 +16,14 @@ screen() { # shows|lacks TEXT: wait for it
   printf '%s\n' "timeout: screen $1 $2" "$seen"; exit 1
 }
 trap 'tm kill-server 2>/dev/null || true' EXIT
-export XDG_CONFIG_HOME=$kit XDG_CACHE_HOME=$OUT/cache TERM=xterm-256color  # Helix reads $XDG_CONFIG_HOME/helix
+export XDG_CONFIG_HOME=${CONFIG:-$kit} XDG_CACHE_HOME=$OUT/cache TERM=xterm-256color  # Helix reads $XDG_CONFIG_HOME/helix
 tm -u new-session -d -s helix -x 240 -y 80 -c "$WORKSPACE" "$DIR/bin/hx" -v --log "$OUT/helix.log" "$FILE"
 
+if [ "${1:-}" = show ]; then
+  screen shows "$2"; tm capture-pane -p -t helix | grep -F -- "$2"
+  keys ':'; keys -l 'q!'; keys Enter
+  exit 0
+fi
 screen shows "$MESSAGE"
 keys ']' d;   screen shows " ${AT%:*}:"   # next diagnostic: the status line shows its line
 keys Space a; screen shows "$TITLE"       # the wanted action must be the first

@@ -42,11 +42,125 @@ exports.run = async () => {
     check('other findings went too, or new ones came', ours().length === before - 1);
     await doc.save();
 
+    const extension = vscode.extensions.getExtension('stopleak.stopleak');
     const commands = await vscode.commands.getCommands(true);
-    for (const { command } of vscode.extensions.getExtension('stopleak.stopleak').packageJSON.contributes.commands) {
+    for (const { command } of extension.packageJSON.contributes.commands) {
       check(`${command} is not there`, commands.includes(command));
     }
+    await journey(extension);
     await vscode.commands.executeCommand('stopleak.restart');
     await wait('diagnostics after a restart', () => ours().length === before - 1);
   } catch (error) { log(error.stack); throw error; }
 };
+
+const file = name => vscode.Uri.file(path.join(WORKSPACE, name));
+const write = (name, text) => fs.writeFileSync(path.join(WORKSPACE, name), text);
+async function open(name) {
+  const doc = await vscode.workspace.openTextDocument(file(name));
+  await vscode.window.showTextDocument(doc);
+  return doc;
+}
+const rule = diagnostic => String(diagnostic.code?.value ?? diagnostic.code);
+const findings = uri => vscode.languages.getDiagnostics(uri).filter(d => d.source === 'stopleak');
+const finding = (uri, name) => findings(uri).find(d => rule(d) === name);
+const command = (name, ...args) => vscode.commands.executeCommand(`stopleak.${name}`, ...args);
+async function act(uri, range, title) {
+  const actions = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', uri, range, 'quickfix', 30);
+  const action = actions.find(a => a.title.includes(title));
+  check(`no action ${title} in ${actions.map(a => a.title).join(' | ')}`, action);
+  if (action.edit) check(`${title} was not applied`, await vscode.workspace.applyEdit(action.edit));
+  if (action.command) await vscode.commands.executeCommand(action.command.command, ...action.command.arguments);
+}
+
+// What else a user does in a day, in the sample of SAMPLE.
+async function journey(extension) {
+  // The path, step by step.
+  const feed = await open('internal/feed/feed.go');
+  const body = await wait('unclosed-http-body', () => finding(feed.uri, 'unclosed-http-body'));
+  await act(feed.uri, body.range, 'show the path of the leak');
+  const steps = () => extension.exports.steps();
+  await wait('steps', () => steps().length === 4);
+  const line = () => vscode.window.activeTextEditor.selection.active.line + 1;
+  steps().forEach(step => log(`step ${step.line}: ${step.note}`));
+  check('not at the first step', steps()[0].current && line() === steps()[0].line);
+  await command('nextStep'); await command('nextStep');
+  check('not at the third step', steps()[2].current && line() === steps()[2].line);
+  await command('previousStep');
+  check('not at the second step', steps()[1].current && line() === steps()[1].line);
+  await command('endSteps');
+  check('steps are shown still', steps().length === 0);
+  await command('explainLeak', feed.uri.toString(), body.range.start);
+  await wait('steps again', () => steps().length === 4);
+
+  // A configuration counts when it is written, and when it is gone.
+  write('stopleak.toml', 'ignore = ["unclosed-http-body"]\n');
+  await wait('the configuration', () => findings(feed.uri).length === 0);
+  write('stopleak.toml', 'ignore = [\n');
+  await wait('the mistake in it', () => findings(file('stopleak.toml')).length === 1);
+  fs.rmSync(path.join(WORKSPACE, 'stopleak.toml'));
+  await wait('no configuration', () => finding(feed.uri, 'unclosed-http-body') && findings(file('stopleak.toml')).length === 0);
+
+  // The body of a loop gets a function of its own; the steps go when the text changes.
+  const report = await open('internal/report/report.go');
+  const loop = await wait('defer-in-loop', () => finding(report.uri, 'defer-in-loop'));
+  await act(report.uri, loop.range, 'wrap the loop body in a function');
+  await wait('no defer-in-loop', () => !finding(report.uri, 'defer-in-loop'));
+  check('not wrapped', report.getText().includes('func() '));
+  // A suppression comment.
+  const leak = await wait('unclosed-file', () => finding(report.uri, 'unclosed-file'));
+  await act(report.uri, leak.range, 'on this line');
+  await wait('silence', () => findings(report.uri).length === 0);
+  check('no comment', report.getText().includes('//stopleak:ignore unclosed-file'));
+  await report.save();
+
+  // What go.mod says of the version of Go.
+  const watch = await open('internal/watch/watch.go');
+  const { Warning, Hint } = vscode.DiagnosticSeverity;
+  const ticker = severity => () => finding(watch.uri, 'unstopped-ticker')?.severity === severity;
+  await wait('unstopped-ticker', ticker(Warning));
+  const module = fs.readFileSync(path.join(WORKSPACE, 'go.mod'), 'utf8');
+  write('go.mod', module.replace('go 1.22', 'go 1.23'));
+  await wait('another version of Go', ticker(Hint));
+  write('go.mod', module);
+  await wait('the first version of Go', ticker(Warning));
+
+  // What gopls says too can be left to it.
+  const settings = () => vscode.workspace.getConfiguration('stopleak');
+  check('no dropped-cancel', finding(watch.uri, 'dropped-cancel'));
+  await settings().update('leaveToGopls', true, vscode.ConfigurationTarget.Workspace);
+  await wait('dropped-cancel is left to gopls', () => !finding(watch.uri, 'dropped-cancel'));
+  await settings().update('leaveToGopls', undefined, vscode.ConfigurationTarget.Workspace);
+  await wait('dropped-cancel is back', () => finding(watch.uri, 'dropped-cancel'));
+
+  // Files that are not open.
+  const other = file('internal/feed/other.go');
+  write('internal/feed/other.go', feed.getText().replace('type Client', 'type Other').replaceAll('*Client', '*Other')
+    .replace('type quote', 'type bid').replace('var q quote', 'var q bid'));
+  check('looked at unasked', findings(other).length === 0);
+  const answer = await command('checkAllFiles');
+  log(`workspace: ${answer.findings} findings in ${answer.files} files`);
+  await wait('a finding in a closed file', () => findings(other).length === 1);
+  check('shown twice', findings(watch.uri).length === 3);
+  await command('forgetOtherFiles');
+  await wait('none in a closed file', () => findings(other).length === 0);
+  fs.rmSync(other.fsPath);
+
+  // Which program is run.
+  const elsewhere = path.join(OUT, 'elsewhere');
+  fs.mkdirSync(elsewhere);
+  fs.copyFileSync(path.join(extension.extensionPath, 'server', 'stopleak'), path.join(elsewhere, 'stopleak'));
+  const runs = async text => {
+    await command('debugInformation');
+    return vscode.window.activeTextEditor.document.getText().includes(text);
+  };
+  await wait('the one that is bundled', () => runs('(bundled)'));
+  await settings().update('path', path.join(elsewhere, 'stopleak'), vscode.ConfigurationTarget.Global);
+  await wait('the one of the settings', () => runs(`server: ${path.join(elsewhere, 'stopleak')} (stopleak.path)`));
+  await settings().update('path', undefined, vscode.ConfigurationTarget.Global);
+  await wait('the bundled one again', () => runs('(bundled)'));
+
+  // The walkthrough's first step.
+  await command('trySample');
+  const sample = vscode.window.activeTextEditor.document;
+  await wait('a finding in a document without a file', () => finding(sample.uri, 'unclosed-http-body'));
+}

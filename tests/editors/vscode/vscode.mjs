@@ -24,8 +24,8 @@ export async function wait(what, condition, ms = 20000) {
   throw new Error('timeout: ' + what);
 }
 
-// Runs test({ page, host, open }), with a fresh user profile; `vsix` is installed first. Sets the exit status.
-export async function withVSCode(test, vsix) {
+// Runs test({ page, host, open }), with a fresh user profile with the `settings`; `vsix` is installed first. Sets the exit status.
+export async function withVSCode(test, vsix, settings = {}) {
   const tmp = fs.mkdtempSync(path.join(os.tmpdir(), 'vscode-')); // short, for VS Code puts Unix sockets there
   const dirs = ['--user-data-dir', `${tmp}/user`, '--server-data-dir', `${tmp}/server`, '--extensions-dir', `${tmp}/extensions`,
     '--accept-server-license-terms', '--telemetry-level', 'off'];
@@ -33,7 +33,8 @@ export async function withVSCode(test, vsix) {
   let server, browser, page;
   try {
     fs.mkdirSync(`${tmp}/user/User`, { recursive: true });
-    fs.copyFileSync(new URL('settings.json', import.meta.url), `${tmp}/user/User/settings.json`);
+    const common = JSON.parse(fs.readFileSync(new URL('settings.json', import.meta.url), 'utf8'));
+    fs.writeFileSync(`${tmp}/user/User/settings.json`, JSON.stringify({ ...common, ...settings }));
     const out = fs.openSync(`${OUT}/server.log`, 'w');
     if (vsix) execFileSync(node, [serverMain, ...dirs, '--install-extension', vsix], { env, stdio: ['ignore', out, out] });
     server = spawn(node, [serverMain, ...dirs, '--host', '127.0.0.1', '--port', '0', '--without-connection-token',
