@@ -14,6 +14,8 @@ return {
     -- run = 'onSave', leaveToGopls = true, configuration = 'path/of/stopleak.toml' …
     stopleak = vim.empty_dict(),
   },
+  -- To be told when there is other evidence: see lua/stopleak/evidence.lua.
+  capabilities = { experimental = { stopleakEvidence = vim.lsp.codelens.enable == nil } },
   on_attach = function(client, buffer)
     local function command(name, description, run)
       vim.api.nvim_buf_create_user_command(buffer, name, run, { desc = description })

@@ -2,11 +2,12 @@
 local env, out = vim.env, function(...) io.stdout:write(string.format(...), '\n') end
 local function wait(what, condition) assert(vim.wait(15000, condition, 20), 'timeout: ' .. what) end
 local function lenses()
-  local all = vim.lsp.codelens.get({ bufnr = 0 })
-  table.sort(all, function(a, b) return a.lens.range.start.line < b.lens.range.start.line end)
-  return vim.tbl_map(function(found)
-    return ('%d: %s'):format(found.lens.range.start.line + 1, found.lens.command.title)
-  end, all)
+  -- Neovim 0.11 has no `enable`, and gives the lenses themselves.
+  local new = vim.lsp.codelens.enable ~= nil
+  local all = vim.lsp.codelens.get(new and { bufnr = 0 } or 0)
+  all = vim.tbl_map(function(found) return new and found.lens or found end, all)
+  table.sort(all, function(a, b) return a.range.start.line < b.range.start.line end)
+  return vim.tbl_map(function(lens) return ('%d: %s'):format(lens.range.start.line + 1, lens.command.title) end, all)
 end
 local function confirmed()
   return vim.iter(vim.diagnostic.get(0)):find(function(d) return d.message:find('%(confirmed: ') end)

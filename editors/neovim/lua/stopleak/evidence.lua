@@ -116,7 +116,12 @@ function M.attach(client, buffer)
     vim.lsp.codelens.enable(true, { bufnr = buffer, client_id = client.id })
     return
   end
-  -- Neovim 0.11 asks when it is told to.
+  -- Neovim 0.11 asks when it is told to, and does not know the request to ask again.
+  client.handlers['stopleak/evidenceChanged'] = function()
+    for attached in pairs(client.attached_buffers) do
+      vim.lsp.codelens.refresh({ bufnr = attached })
+    end
+  end
   vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertLeave', 'TextChanged' }, {
     buffer = buffer,
     callback = function()
