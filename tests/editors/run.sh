@@ -73,7 +73,11 @@ run() {
       PICTURE=$ROOT/docs/images/evidence-vscode.png "$node/node" "$KIT/vscode/evidence.mjs" &&
         PICTURE=$ROOT/docs/images/evidence-nvim.svg "$KIT/nvim/picture.sh" ;;
     vscode-ui) "$node/node" "$KIT/vscode/drive.mjs" ;;
-    picture-animated) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.gif "$node/node" "$KIT/vscode/animated.mjs" ;;
+    picture-animated)
+      [ -e "$DIR/gif/node_modules/pngjs" ] ||
+        PATH=$node:$PATH npm install --no-save --no-audit --no-fund --ignore-scripts --prefix "$DIR/gif" gifenc@1.0.3 pngjs@7.0.0
+      FILE=internal/report/report.go TITLE="stopleak: defer" EXPECT_SHOWN='defer f.Close()' PICTURE=$ROOT/docs/images/editor.gif \
+        "$node/node" "$KIT/vscode/animated.mjs" ;;
     picture) FILE=internal/report/report.go TITLE="stopleak: defer" PICTURE=$ROOT/docs/images/editor.png "$node/node" "$KIT/vscode/picture.mjs" ;;
   esac
 }
