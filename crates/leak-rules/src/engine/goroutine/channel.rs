@@ -22,7 +22,7 @@ use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::function::{Declaration, Function};
 use crate::engine::is_main;
 use crate::engine::pattern::{finding, step};
-use crate::engine::site::{BufferSize, FixSite, LeakKind, LeakPoint, Pattern};
+use crate::engine::site::{BufferSize, FixSite, LeakKind, LeakPoint, Pattern, Trigger};
 
 /// More goroutines of one channel than this are not told apart.
 const MAX_THREADS: usize = 8;
@@ -293,6 +293,8 @@ struct Leak<'q, 'f, 'a> {
     uses: &'q Uses<'q, 'a>,
     channel: &'q Channel,
     threads: &'q [Thread],
+    /// The most sends of each of them.
+    most: Vec<u8>,
     events: FxHashMap<NodeId, Vec<Event>>,
     ranges: Vec<StmtId>,
     /// Loops in which the owner receives.
@@ -309,8 +311,8 @@ struct Balance {
 
 impl Leak<'_, '_, '_> {
     fn owed(&self, state: &Balance) -> u64 {
-        (state.started.iter().zip(self.threads))
-            .map(|(n, t)| u64::from(*n) * u64::from(t.most.map_or(0, |n| n.most)))
+        (state.started.iter().zip(&self.most))
+            .map(|(n, most)| u64::from(*n) * u64::from(*most))
             .sum()
     }
 
@@ -427,6 +429,9 @@ fn abandoned(
         uses,
         channel,
         threads,
+        most: (threads.iter())
+            .map(|t| t.most.map_or(0, |n| n.most))
+            .collect(),
         events: FxHashMap::default(),
         ranges: Vec::new(),
         loops: Vec::new(),
@@ -468,7 +473,7 @@ fn abandoned(
         received: 0,
         begun: false,
     };
-    let Some(endings) = paths::search(f, start, state, &mut question) else {
+    let Some(endings) = paths::search(f, start, state.clone(), &mut question) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -483,12 +488,29 @@ fn abandoned(
         let exits: Vec<_> = endings.iter().map(|e| e.exit).collect();
         let ends = channel.owner.is_none() && end_the_process(cx, &exits);
         if !ends {
-            found.push(abandoned_finding(
-                cx, f, channel, partners, thread, &endings,
-            ));
+            let mut one = abandoned_finding(cx, f, channel, partners, thread, &endings);
+            // With one send of this goroutine less, somebody may still wait.
+            if one.rule == crate::rules::double_send::RULE.name {
+                let before = std::mem::replace(&mut question.most[i], 1);
+                let rest = paths::search(f, start, state.clone(), &mut question);
+                question.most[i] = before;
+                if !rest.is_some_and(|rest| rest.is_empty()) {
+                    keep_second_send(&mut one);
+                }
+            }
+            found.push(one);
         }
     }
     found
+}
+
+/// Takes back the fix that leaves out the second of two sends.
+fn keep_second_send(found: &mut RawFinding) {
+    if let Some(site) = &mut found.site
+        && let Trigger::Pattern(Pattern::AbandonedSend { leave, .. }) = &mut site.trigger
+    {
+        *leave = None;
+    }
 }
 
 fn start_node(f: &Function<'_>, thread: &Thread) -> NodeId {
@@ -1307,9 +1329,10 @@ pub(super) fn leaves_loop_of(d: &Declaration<'_>, literal: Option<ExprId>, stmt:
             return false;
         }
         let terminator = &cfg.blocks[block].terminator;
+        // The end of the process is no end of the loop.
         let mut out = matches!(
             terminator,
-            Terminator::Return(_) | Terminator::NoReturn { .. } | Terminator::Stuck
+            Terminator::Return(_) | Terminator::NoReturn { unwinds: true, .. } | Terminator::Stuck
         );
         terminator.for_each_successor(|to| out |= !cfg.is_in_loop(to, stmt));
         out

@@ -850,7 +850,14 @@ fn look(
     let handle = &handles[shown(handles, &promised, &joins)];
     Some(match skipped.is_empty() {
         true => declined_finding(&f, handle, start, &declined),
-        false => skipped_finding(cx, uses, &f, worker, handle, start, &skipped, &joins),
+        false => {
+            let mut found = skipped_finding(cx, uses, &f, worker, handle, start, &skipped, &joins);
+            // Where it is given up elsewhere, waiting here would show that instead.
+            if !declined.is_empty() {
+                found.site = None;
+            }
+            found
+        }
     })
 }
 
