@@ -4,6 +4,10 @@
 //! the program, and its goroutine-leak profile has to show goroutines that are parked on these lines and on no other. Each fix that the
 //! rules offer is applied to a copy of the program, of which then no goroutine may be left, neither in the profile nor in the dump of all
 //! goroutines. Everything is built and run once.
+//!
+//! Goroutines that are left behind but come to their end some time are shown by programs of another kind (`left.go`): the dump of all
+//! goroutines that is taken when one has returned has to show those that the findings name, by the line that started them, and none where
+//! the fix was applied.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may unwrap.
 
@@ -22,7 +26,9 @@ use toolchain::GoModule;
 
 /// A program of the module: a folder with one file.
 struct Program {
-    /// The rule that it is about.
+    /// The rule that it is about, and what tells it from other programs about the same: `rule` or `rule_what`.
+    folder: String,
+    /// The rule.
     rule: String,
     text: String,
     found: Vec<Diagnostic>,
@@ -37,34 +43,36 @@ fn root() -> PathBuf {
     folder.canonicalize().unwrap()
 }
 
-fn file_of(folder: &str) -> String {
-    format!("{folder}/leak.go")
-}
+/// What the file of a program is called that leaks for ever.
+const LEAK: &str = "leak.go";
+/// And of one whose goroutines are left behind, but come to their end.
+const LEFT: &str = "left.go";
 
 /// The folder of a fixed program.
 fn fixed_folder(rule: &str, number: usize) -> String {
     format!("{rule}-fix{}", number + 1)
 }
 
-fn programs() -> Vec<Program> {
+fn programs(file: &str) -> Vec<Program> {
     let mut folders: Vec<String> = std::fs::read_dir(root())
         .unwrap()
         .flatten()
-        .filter(|entry| entry.path().join("leak.go").is_file())
+        .filter(|entry| entry.path().join(file).is_file())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     folders.sort();
     let db = Database::with_environment(Environment::default());
     folders
         .into_iter()
-        .map(|rule| {
-            let path = root().join(file_of(&rule));
+        .map(|folder| {
+            let path = root().join(&folder).join(file);
             let text = std::fs::read_to_string(&path).unwrap();
             let found = check_file(&db, db.file(&path).unwrap()).to_vec();
             Program {
                 lines: parked_lines(&path, &text, &found),
                 fixed: fixed(&text, &found),
-                rule,
+                rule: folder.split('_').next().unwrap().to_owned(),
+                folder,
                 text,
                 found,
             }
@@ -191,7 +199,7 @@ func main() {
 
 #[test]
 fn leaks_are_where_the_rules_say_and_gone_with_their_fixes() {
-    let programs = programs();
+    let programs = programs(LEAK);
     let Some(module) = GoModule::new("1.26") else {
         return;
     };
@@ -202,11 +210,11 @@ fn leaks_are_where_the_rules_say_and_gone_with_their_fixes() {
     let mut leaking = Vec::new();
     let mut fixed = Vec::new();
     for program in &programs {
-        module.write(&file_of(&program.rule), &program.text);
-        leaking.push(program.rule.clone());
+        module.write(&format!("{}/{LEAK}", program.folder), &program.text);
+        leaking.push(program.folder.clone());
         for (number, text) in program.fixed.iter().enumerate() {
-            let folder = fixed_folder(&program.rule, number);
-            module.write(&file_of(&folder), text);
+            let folder = fixed_folder(&program.folder, number);
+            module.write(&format!("{folder}/{LEAK}"), text);
             fixed.push(folder);
         }
     }
@@ -228,7 +236,7 @@ fn leaks_are_where_the_rules_say_and_gone_with_their_fixes() {
         for finding in program.found.iter().filter(|f| f.rule != rule) {
             problems.push(format!("{rule}: {}: {}", finding.rule, finding.message));
         }
-        let parked = parked.remove(rule).unwrap_or_default();
+        let parked = parked.remove(&program.folder).unwrap_or_default();
         if parked.is_empty() || !parked.is_subset(&program.lines) {
             problems.push(format!(
                 "{rule}: goroutines wait on {parked:?}, the findings name {:?}",
@@ -236,7 +244,7 @@ fn leaks_are_where_the_rules_say_and_gone_with_their_fixes() {
             ));
         }
         let index = LineIndex::new(&program.text);
-        let path = root().join(file_of(rule));
+        let path = root().join(&program.folder).join(LEAK);
         for finding in &program.found {
             let named = parked_lines(&path, &program.text, std::slice::from_ref(finding));
             if named.is_disjoint(&parked) {
@@ -258,9 +266,99 @@ fn leaks_are_where_the_rules_say_and_gone_with_their_fixes() {
     }
 }
 
+/// The program that runs others one by one, and prints the dump of all goroutines when each has returned.
+fn main_that_dumps(folders: &[String]) -> String {
+    let mut text = String::from("package main\n\nimport (\n\t\"os\"\n\t\"runtime/pprof\"\n\n");
+    for (number, folder) in folders.iter().enumerate() {
+        let _ = writeln!(text, "\tp{number} \"example.com/leaks/{folder}\"");
+    }
+    text.push_str(")\n\nfunc main() {\n");
+    for (number, folder) in folders.iter().enumerate() {
+        let _ = writeln!(text, "\tp{number}.Run()");
+        let _ = writeln!(text, "\tos.Stdout.WriteString(\"\\n\\n== {folder}\\n\\n\")");
+        text.push_str("\tpprof.Lookup(\"goroutine\").WriteTo(os.Stdout, 2)\n");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The lines of the `go` statements by which the goroutines of a folder were started.
+fn started_lines(dump: &str, folder: &str) -> BTreeSet<u32> {
+    let start = format!("created by example.com/leaks/{folder}.");
+    let mut lines = BTreeSet::new();
+    let mut rest = dump.lines();
+    while let Some(line) = rest.next() {
+        if line.starts_with(&start)
+            && let Some((_, place)) = rest.next().and_then(|l| l.split_once(".go:"))
+        {
+            lines.extend(
+                place
+                    .split_whitespace()
+                    .next()
+                    .and_then(|n| n.parse::<u32>().ok()),
+            );
+        }
+    }
+    lines
+}
+
+#[test]
+fn goroutines_are_left_behind_and_waited_for_with_the_fixes() {
+    let programs = programs(LEFT);
+    let Some(module) = GoModule::new("1.26") else {
+        return;
+    };
+    let shared = std::fs::read_to_string(root().join("go.mod")).unwrap();
+    let plain: String = (shared.lines())
+        .filter(|line| !line.starts_with("require") && !line.starts_with("replace"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    module.write("go.mod", &plain);
+    let mut folders = Vec::new();
+    for program in &programs {
+        let texts = std::iter::once(&program.text).chain(&program.fixed);
+        for (number, text) in texts.enumerate() {
+            let folder = match number {
+                0 => program.folder.clone(),
+                n => fixed_folder(&program.folder, n - 1),
+            };
+            module.write(&format!("{folder}/{LEFT}"), text);
+            folders.push(folder);
+        }
+    }
+    module.write("main.go", &main_that_dumps(&folders));
+    let (output, succeeded) = module.run_with_leak_profile(".");
+    assert!(succeeded, "{output}");
+    let dump_of = |folder: &str| {
+        let (_, rest) = output.split_once(&format!("== {folder}\n")).unwrap();
+        rest.split("\n== ").next().unwrap().to_owned()
+    };
+    for program in &programs {
+        let index = LineIndex::new(&program.text);
+        let named: BTreeSet<u32> = (program.found.iter())
+            .map(|finding| {
+                assert_eq!(finding.rule, program.rule, "{}", finding.message);
+                index.line(finding.range.start()) + 1
+            })
+            .collect();
+        assert_eq!(
+            started_lines(&dump_of(&program.folder), &program.folder),
+            named,
+            "{}",
+            program.folder
+        );
+        for number in 0..program.fixed.len() {
+            let folder = fixed_folder(&program.folder, number);
+            assert!(
+                started_lines(&dump_of(&folder), &folder).is_empty(),
+                "{folder}"
+            );
+        }
+    }
+}
+
 #[test]
 fn programs_are_about_rules() {
-    for program in programs() {
+    for program in programs(LEAK).into_iter().chain(programs(LEFT)) {
         let rule = rule(&program.rule).unwrap_or_else(|| panic!("no rule {}", program.rule));
         assert_eq!(rule.family, Family::Goroutines, "{}", rule.name);
         assert!(!program.found.is_empty(), "{}", rule.name);

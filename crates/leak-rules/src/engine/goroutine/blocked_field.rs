@@ -177,7 +177,7 @@ fn partner(
             match taken {
                 Some(at) => {
                     found.get_or_insert_with(|| RawRelated {
-                        message: "the goroutine takes it here".to_owned(),
+                        message: "the goroutine then waits for it here".to_owned(),
                         file: (decl != d.decl).then(|| decl.file(d.db).path(d.db)),
                         range: match decl == d.decl {
                             true => tree[at].range,
