@@ -321,7 +321,7 @@ fn look(
     let f = Function::new(d, op.literal, &cfg);
     let range = match op.kind {
         OpKind::Range => {
-            if super::channel::leaves_loop_of(d, op.literal, op.stmt) {
+            if super::unclosed::leaves_loop_of(d, op.literal, op.stmt) {
                 return None;
             }
             f.head_range(op.stmt)

@@ -93,7 +93,7 @@ fn look(
     let name = l.ident.name;
     let (found_rule, message, range) = match op {
         Waits::Range(stmt) => {
-            if super::channel::leaves_loop_of(d, uses.literal_of(call), stmt) {
+            if super::unclosed::leaves_loop_of(d, uses.literal_of(call), stmt) {
                 return None;
             }
             (
