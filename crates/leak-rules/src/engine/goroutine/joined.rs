@@ -7,7 +7,7 @@ use go_syntax::{Literals, NodeId};
 use rustc_hash::FxHashMap;
 
 use super::abandoned::Event;
-use super::channel::{Thread, is_looped};
+use super::channel::{Thread, is_looped, start_node};
 use super::uses::{Channel, OpKind, Uses, method_of};
 use crate::engine::function::{Declaration, Function};
 
@@ -58,6 +58,9 @@ pub(super) fn joins(
                 if uses.go_of(id).is_some() || threads.iter().any(|t| t.call == id) {
                     continue;
                 }
+                if stops_a_server(d, id) {
+                    join(id, &|t| sends_but_for_a_stop(uses, t, id));
+                }
                 if let Some((base, name)) = method_of(d, id, "sync", &["WaitGroup"])
                     && name == "Wait"
                 {
@@ -105,11 +108,92 @@ pub(super) fn joins(
             join(over, &|t| shares(uses, t, *local));
         }
     }
+    // Deferred, it comes before the function has returned.
+    for (call, _) in d.tree.exprs.iter().filter(|(id, e)| {
+        matches!(e.kind, ExprKind::Call { .. })
+            && uses.literal_of(*id) == channel.owner
+            && uses.defer_of(*id).is_some()
+            && stops_a_server(d, *id)
+    }) {
+        for (i, thread) in threads.iter().enumerate() {
+            if sends_but_for_a_stop(uses, thread, call) {
+                let place = events.entry(start_node(f, thread)).or_default();
+                place.push(Event::Joined(vec![i]));
+            }
+        }
+    }
     for (expr, i) in &singly {
         let place = events.entry((*expr).into()).or_default();
         place.push(Event::JoinedOne(*i));
     }
     singly.into_iter().map(|(expr, _)| expr).collect()
+}
+
+/// Servers whose `Serve` comes back with an error of its own (or with none) when one of these methods is called.
+const SERVERS: &[(&str, &str, &[&str])] = &[
+    ("net/http", "Server", &["Shutdown", "Close"]),
+    (
+        "google.golang.org/grpc",
+        "Server",
+        &["Stop", "GracefulStop"],
+    ),
+];
+
+/// Whether a call ends a server.
+fn stops_a_server(d: &Declaration<'_>, call: ExprId) -> bool {
+    SERVERS.iter().any(|(package, ty, names)| {
+        method_of(d, call, package, &[ty]).is_some_and(|(_, name)| names.iter().any(|n| name == *n))
+    })
+}
+
+/// Whether a goroutine serves, and sends the error only if the server was not stopped: it asks for `http.ErrServerClosed`, or (of gRPC,
+/// where there is none then) for an error.
+fn sends_but_for_a_stop(uses: &Uses<'_, '_>, thread: &Thread, stop: ExprId) -> bool {
+    let d = uses.d;
+    let Some(literal) = thread.literal else {
+        return false;
+    };
+    let Some(place) = method_place(d, stop) else {
+        return false;
+    };
+    let mut serves = false;
+    let mut asks = false;
+    let mut grpc = false;
+    for id in d.tree.walk(literal, Literals::Enter) {
+        let Some(e) = id.expr() else { continue };
+        if let Some(Res::Package(item)) = d.facts.refs.get(e) {
+            asks |= item.is("net/http", "ErrServerClosed");
+        }
+        if matches!(d.tree[e].kind, ExprKind::Call { .. })
+            && let Some(t) = d.target(e)
+            && t.ty.is_some_and(|ty| ty == "Server")
+            && (t.name.as_str().starts_with("Serve")
+                || t.name.as_str().starts_with("ListenAndServe"))
+            && method_place(d, e) == Some(place.clone())
+        {
+            serves = true;
+            grpc |= t.package == "google.golang.org/grpc";
+        }
+    }
+    let guarded = thread.sends.iter().all(|send| {
+        d.tree.stmts.iter().any(|(_, s)| {
+            matches!(&s.kind, StmtKind::If { then, .. }
+                if then.range.contains_range(d.tree[send.stmt].range))
+                && d.tree[literal].range.contains_range(s.range)
+        })
+    });
+    serves && (asks || grpc && guarded)
+}
+
+/// What the receiver of a method is.
+fn method_place(d: &Declaration<'_>, call: ExprId) -> Option<crate::engine::interp::Place> {
+    let ExprKind::Call { func, .. } = &d.tree[call].kind else {
+        return None;
+    };
+    match &d.tree[d.tree.unparen(*func)].kind {
+        ExprKind::Selector { base, .. } => d.place(*base),
+        _ => None,
+    }
 }
 
 /// The groups for which every goroutine waits that sends on or closes the channel that is received from here: what is received says that
