@@ -2,11 +2,11 @@
 
 use go_model::db::{decl_start, decl_tree};
 use go_model::facts::{ItemRef, LocalId, Res};
-use go_model::package::{import_path, package_decls, package_of_decl};
+use go_model::package::{import_path, package_of_decl};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use go_syntax::{Name, NodeId};
 
-use super::field::{is_started, is_unexported, mentions_member, range_of};
+use super::field::{is_started, is_unexported, mentions_member, range_of, with_tests};
 use super::held::{Callees, Class, Event, Locks, in_each_function, render_lock, takes_locks};
 use super::lock::{Root, key};
 use super::uses::{Run, Runner, Uses, method_of};
@@ -159,7 +159,7 @@ fn partner(
         return None;
     }
     let mut found = None;
-    for &decl in package_decls(d.db, package).iter() {
+    for decl in with_tests(d.db, package) {
         let tree = decl_tree(d.db, decl);
         if !mentions_member(&tree, kept.field) {
             continue;

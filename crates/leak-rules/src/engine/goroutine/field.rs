@@ -9,7 +9,7 @@ use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{ItemRef, Res};
 use go_model::outline::TypeRef;
 use go_model::package::{
-    Item, PackageId, import_path, package_decls, package_index, package_of_decl,
+    Item, PackageId, UnitKind, import_path, package_decls, package_index, package_of_decl,
 };
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use go_syntax::{Name, NodeId};
@@ -75,13 +75,30 @@ fn census(db: &dyn Db, package: PackageId, owner: Name, field: Name) -> Census {
         unbuffered: true,
         ..Census::default()
     };
-    for &decl in package_decls(db, package).iter() {
+    for decl in with_tests(db, package) {
         count(db, decl, owner, field, &mut found);
         if found.unknown {
             break;
         }
     }
     found
+}
+
+/// The declarations of a package and of its tests, which can name what is unexported too.
+pub(super) fn with_tests(db: &dyn Db, package: PackageId) -> Vec<DeclId> {
+    let unit = |kind| {
+        PackageId::new(
+            db,
+            package.dir(db),
+            package.name(db),
+            kind,
+            package.variant(db),
+        )
+    };
+    let units = [unit(UnitKind::Normal), unit(UnitKind::Test)];
+    (units.into_iter())
+        .flat_map(|unit| package_decls(db, unit).to_vec())
+        .collect()
 }
 
 fn count(db: &dyn Db, decl: DeclId, owner: ItemRef, field: Name, found: &mut Census) {
