@@ -2,8 +2,10 @@
 //!
 //! A goroutine *promises* to say when it has come to its end if it closes a channel or calls `Done` as its last act on every path. Whoever starts it and waits for that on one path, and leaves it running on another, has forgotten it there.
 
+use std::sync::Arc;
+
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
-use go_model::db::{DeclId, decl_tree};
+use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind};
 use go_model::package::package_of_decl;
 use go_model::types::{Ty, TyKind};
@@ -19,7 +21,7 @@ use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::function::{Declaration, Function};
+use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{FixSite, Pattern};
 use crate::engine::{facts, is_main};
@@ -385,28 +387,55 @@ fn named_promises(d: &Declaration<'_>, handles: &[Handle], worker: &Worker) -> O
     if given.is_empty() {
         return None;
     }
-    let decl = named_target(d, worker)?;
-    let tree = decl_tree(d.db, decl);
+    let kept = promised_params(d.db, named_target(d, worker)?);
+    let kept = |index: &usize| kept.get(*index).copied().unwrap_or(false);
+    Some(
+        (given
+            .into_iter()
+            .filter(|(_, index)| kept(index))
+            .map(|(i, _)| i))
+        .collect(),
+    )
+}
+
+/// For each parameter of a declared function, whether it is a channel or a group by which the function promises to say that it has come to
+/// its end.
+#[salsa::tracked(returns(clone))]
+fn promised_params(db: &dyn Db, decl: DeclId) -> Arc<Vec<bool>> {
+    let tree = decl_tree(db, decl);
     if tree.has_error {
-        return None;
+        return Arc::default();
     }
-    let far = facts(d.db, decl);
-    let target = Declaration::new(d.db, decl, &tree, &far, d.depth);
-    let uses = Uses::new(&target);
-    let mut found = Vec::new();
-    for (i, index) in given {
-        let Some(ops) = param_ops(&uses, &far, &tree, index, handles[i].kind) else {
-            continue;
-        };
+    let facts = facts(db, decl);
+    let kinds: Vec<Option<Kind>> = (facts.params.iter())
+        .map(|param| kind_of(&facts.locals[(*param)?].ty))
+        .collect();
+    if kinds.iter().all(Option::is_none) {
+        return Arc::default();
+    }
+    let d = Declaration::new(db, decl, &tree, &facts, Depth::Full);
+    let uses = Uses::new(&d);
+    let promises = |index: usize, kind: Kind| {
+        let ops = param_ops(&uses, &facts, &tree, index, kind).unwrap_or_default();
         let own = |op: &&JoinOp| {
             op.does.promises() && matches!(uses.runner(op.literal, None), Runner::Own(_))
         };
         let signals: Vec<JoinOp> = ops.iter().filter(own).copied().collect();
-        if promised(&uses, None, &signals) {
-            found.push(i);
-        }
+        promised(&uses, None, &signals)
+    };
+    let all = kinds.iter().enumerate();
+    Arc::new(
+        all.map(|(i, kind)| kind.is_some_and(|k| promises(i, k)))
+            .collect(),
+    )
+}
+
+/// What a handle of a type is.
+fn kind_of(ty: &Ty) -> Option<Kind> {
+    match ty.kind() {
+        TyKind::Chan(..) => Some(Kind::Channel),
+        _ => is_group(ty).then_some(Kind::Group),
     }
-    Some(found)
 }
 
 /// What a declared function does with a handle that it is given.

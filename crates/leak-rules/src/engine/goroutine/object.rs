@@ -40,7 +40,11 @@ fn candidates(tree: &DeclTree) -> Vec<ExprId> {
         }
     };
     for (_, s) in tree.stmts.iter() {
-        if let StmtKind::Range { over, .. } = s.kind {
+        // A channel gives one value in each round.
+        if let StmtKind::Range {
+            over, value: None, ..
+        } = s.kind
+        {
             note(over);
         }
     }
