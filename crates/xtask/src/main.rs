@@ -11,6 +11,7 @@ mod generate;
 mod judge_types;
 mod latency;
 mod leak_patterns;
+mod recall;
 mod service;
 mod std_table;
 mod test;
@@ -43,6 +44,8 @@ enum Command {
     Evidence(evidence::Args),
     /// Try every fix of every finding in a tree of Go files on a copy.
     FixCorpus(fix_corpus::Args),
+    /// Look for leaks that were really mended: found before the fix, silent after it.
+    Recall(recall::Args),
     /// Write the rule pages, the README's rule table, the JSON schema and the editors' settings; or check that they are current.
     Generate(generate::Args),
     /// Run all tests; what they need beside Rust is installed.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Latency(args) => latency::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::FixCorpus(args) => fix_corpus::run(&args),
+        Command::Recall(args) => recall::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::JudgeTypes(args) => judge_types::run(&args),
