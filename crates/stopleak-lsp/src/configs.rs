@@ -131,7 +131,7 @@ impl Configs {
 }
 
 /// Whether a file of this name holds a configuration.
-fn is_named_config(path: &Path) -> bool {
+pub(crate) fn is_named_config(path: &Path) -> bool {
     path.file_name()
         .and_then(|name| name.to_str())
         .is_some_and(|name| FILE_NAMES.contains(&name))

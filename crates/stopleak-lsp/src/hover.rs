@@ -1,14 +1,18 @@
-//! Hovers: what a finding means and how it comes about; what a suppression comment silences.
+//! Hovers: what a finding means and how it comes about; what a suppression comment silences; what an option of a configuration does.
+
+use std::sync::Arc;
 
 use go_model::db::Database;
 use go_model::directives::{Subject as On, Word, scan};
 use go_syntax::{TextRange, TextSize};
 use leak_rules::suppress;
 use leak_rules::{Diagnostic, Safety};
+use serde_json::Value;
 use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 
-use crate::analysis::{self, Findings, Subject};
+use crate::analysis::{self, Findings, Subject, Text};
 use crate::evidence::{self, Proof};
+use crate::peer::Peer;
 
 /// The hover at a position, if there is anything to say.
 pub(crate) fn hover(db: &Database, subject: &Subject, position: Position) -> Option<Hover> {
@@ -75,17 +79,90 @@ fn proved(proof: Option<&Option<Proof>>) -> String {
 }
 
 fn answer(subject: &Subject, found: &Findings, markdown: String, range: TextRange) -> Hover {
+    said(&subject.peer, &found.text, markdown, range)
+}
+
+fn said(peer: &Peer, text: &Text, markdown: String, range: TextRange) -> Hover {
     Hover {
         contents: HoverContents::Markup(MarkupContent {
-            kind: if subject.peer.markdown {
+            kind: if peer.markdown {
                 MarkupKind::Markdown
             } else {
                 MarkupKind::PlainText
             },
             value: markdown,
         }),
-        range: Some(found.text.range(range)),
+        range: Some(text.range(range)),
     }
+}
+
+/// The hover in a configuration file: on a rule's name what the rule finds, on a key what the option does.
+pub(crate) fn of_config(text: Arc<str>, position: Position, peer: &Arc<Peer>) -> Option<Hover> {
+    let text = Text::new(text, peer);
+    let offset = usize::from(text.offset(position));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let (before, after) = text.text.split_at(offset);
+    let start = before.trim_end_matches(is_name).len();
+    let end = offset + (after.len() - after.trim_start_matches(is_name).len());
+    let word = &text.text[start..end];
+    let range = TextRange::new(
+        TextSize::try_from(start).ok()?,
+        TextSize::try_from(end).ok()?,
+    );
+    let mut markdown = String::new();
+    if leak_rules::rule(word).is_some() || leak_rules::meta_rule(word).is_some() {
+        about(word, &mut markdown);
+    } else {
+        markdown = option(&text.text, start, end)?;
+    }
+    Some(said(peer, &text, markdown, range))
+}
+
+/// What the option at this place of a configuration does, if a key stands there.
+fn option(text: &str, start: usize, end: usize) -> Option<String> {
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let rest = text[end..].trim_start_matches([' ', '\t', '"', '\'', ']']);
+    let before = text[line_start..start].trim_start();
+    let in_header = before.starts_with('[') && !before.contains('=');
+    if !in_header && (!before.is_empty() || !rest.starts_with('=')) {
+        return None;
+    }
+    // Keys stand in the table whose header is the last one above.
+    let table = text[..line_start]
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| line.starts_with('['))
+        .filter(|_| !in_header)
+        .map(|line| line.trim_matches(['[', ']', ' ']));
+    let schema = serde_json::to_value(stopleak_config::json_schema()).ok()?;
+    let key = &text[start..end];
+    let mut option = &schema;
+    for key in table.into_iter().chain([key]) {
+        option = deref(&schema, option);
+        option = option
+            .get("items")
+            .map_or(option, |items| deref(&schema, items));
+        option = option.get("properties")?.get(key)?;
+    }
+    let description = option.get("description")?.as_str()?;
+    let mut out = format!("`{key}`: {description}\n");
+    if let Some(default) = option.get("default").filter(|it| !it.is_null()) {
+        out.push_str(&format!("\nDefault: `{default}`\n"));
+    }
+    let page = concat!(
+        env!("CARGO_PKG_REPOSITORY"),
+        "/blob/main/docs/configuration.md"
+    );
+    out.push_str(&format!("\n[Configuration]({page})\n"));
+    Some(out)
+}
+
+fn deref<'a>(schema: &'a Value, part: &'a Value) -> &'a Value {
+    part.get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| schema.pointer(path.strip_prefix('#')?))
+        .unwrap_or(part)
 }
 
 /// What a directive on ownership says.

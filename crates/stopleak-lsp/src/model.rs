@@ -134,6 +134,11 @@ pub(crate) enum Event {
     },
     /// What was found in files that are not open is taken back.
     ClearWorkspace,
+    /// The text of an open configuration file.
+    ConfigText {
+        path: Arc<Path>,
+        reply: Box<dyn FnOnce(Option<Arc<str>>) + Send>,
+    },
     /// The workspace folders.
     ListFolders(Box<dyn FnOnce(Vec<PathBuf>) + Send>),
 }
@@ -160,6 +165,8 @@ struct OpenDocument {
 pub(crate) struct Model {
     db: Database,
     documents: HashMap<Arc<Path>, OpenDocument>,
+    /// Open configuration files, where the client tells of them. Their text counts when it is saved.
+    config_documents: HashMap<Arc<Path>, Document>,
     folders: Vec<PathBuf>,
     configs: Configs,
     /// Those that came with `initialize`.
@@ -211,6 +218,7 @@ pub(crate) fn start(
             let model = Model {
                 db: Database::with_environment(environment.clone()),
                 documents: HashMap::new(),
+                config_documents: HashMap::new(),
                 folders: Vec::new(),
                 configs: Configs::default(),
                 initial_settings: EditorSettings::default(),
@@ -295,6 +303,8 @@ impl Model {
             } => {
                 if go {
                     self.open(uri, path, version, text);
+                } else if self.configs.is_config(&path) {
+                    self.config_documents.insert(path, Document::new(text));
                 }
             }
             Event::Change {
@@ -376,6 +386,10 @@ impl Model {
             Event::DescribeEvidence(reply) => reply(self.evidence.summary()),
             Event::EvidenceQuery(job) => self.evidence_queries.push(job),
             Event::ListFolders(reply) => reply(self.folders.clone()),
+            Event::ConfigText { path, reply } => {
+                let document = self.config_documents.get(&path);
+                reply(document.map(|document| Arc::from(document.text())));
+            }
             Event::PlanWorkspace(reply) => reply(self.plan_workspace()),
             Event::WorkspaceFiles { paths, reply } => reply(self.workspace_files(&paths)),
             Event::WorkspaceChecked(outcome) => self.workspace_checked(outcome),
@@ -428,7 +442,8 @@ impl Model {
     ) {
         let encoding = self.peer.encoding;
         let Some(document) = self.documents.get_mut(path) else {
-            return; // not a Go file
+            self.change_config(path, &changes);
+            return;
         };
         if version <= document.version {
             tracing::warn!(file = %path.display(), version, held = document.version, "a change of an old version is ignored");
@@ -457,10 +472,6 @@ impl Model {
             if document.desynced {
                 break;
             }
-            let at = |position: Position| go_syntax::Position {
-                line: position.line,
-                character: position.character,
-            };
             match document.document.apply_positions(
                 at(range.start),
                 at(range.end),
@@ -482,6 +493,28 @@ impl Model {
         // In the mode that checks on save, findings of the last save stay.
         if self.editor(path).run == Run::OnType {
             self.request_check(true);
+        }
+    }
+
+    fn change_config(&mut self, path: &Arc<Path>, changes: &[TextDocumentContentChangeEvent]) {
+        let encoding = self.peer.encoding;
+        let Some(document) = self.config_documents.get_mut(path) else {
+            return; // of no interest
+        };
+        for change in changes {
+            let applied = match change.range {
+                None => {
+                    document.replace(change.text.clone());
+                    Ok(())
+                }
+                Some(range) => {
+                    document.apply_positions(at(range.start), at(range.end), encoding, &change.text)
+                }
+            };
+            if applied.is_err() {
+                self.config_documents.remove(path);
+                return;
+            }
         }
     }
 
@@ -520,6 +553,7 @@ impl Model {
     }
 
     fn close(&mut self, path: &Arc<Path>) {
+        self.config_documents.remove(path);
         let Some(document) = self.documents.remove(path) else {
             return;
         };
@@ -1313,6 +1347,13 @@ fn read_settings(value: Value) -> (EditorSettings, Vec<String>) {
         serde_json::from_value(Value::Object(good)).unwrap_or_default(),
         problems,
     )
+}
+
+fn at(position: Position) -> go_syntax::Position {
+    go_syntax::Position {
+        line: position.line,
+        character: position.character,
+    }
 }
 
 fn is_module_file(path: &Path) -> bool {

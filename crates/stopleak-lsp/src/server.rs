@@ -37,7 +37,7 @@ use crate::model::{self, Event};
 use crate::outbox::{Jitter, Outbox, Versions};
 use crate::peer::{self, Peer};
 use crate::workspace::{self, Progress};
-use crate::{companion, completion, evidence, hover, uri};
+use crate::{companion, completion, configs, evidence, hover, uri};
 
 /// `ContentModified` of the protocol.
 const CONTENT_MODIFIED: ErrorCode = ErrorCode::ServerError(-32801);
@@ -640,6 +640,13 @@ impl LanguageServer for Server {
         let place = params.text_document_position_params;
         let path = document_path(place.text_document.uri.as_str());
         let position = place.position;
+        if let Some(peer) = self.peer.get()
+            && configs::is_named_config(&path)
+        {
+            let text: Option<Arc<str>> =
+                self.ask(|reply| Event::ConfigText { path, reply }).await?;
+            return Ok(text.and_then(|text| hover::of_config(text, position, peer)));
+        }
         let hover = self
             .compute(&path, move |db, subject| {
                 hover::hover(db, subject, position)

@@ -167,6 +167,8 @@ class Stopleak implements vscode.Disposable {
       documentSelector: [
         { language: 'go', scheme: 'file' },
         { language: 'go', scheme: 'untitled' },
+        // For hovers; what is wrong in it is told without.
+        { scheme: 'file', pattern: '**/{stopleak,.stopleak}.toml' },
       ],
       diagnosticCollectionName: 'stopleak',
       outputChannel: this.serverLog,

@@ -384,3 +384,62 @@ fn settings_of_initialize_hold_where_nothing_else_is_said() {
     assert_eq!(client.diagnostics(&go).len(), 0);
     client.leave();
 }
+
+#[test]
+fn options_and_rules_are_explained_in_a_configuration() {
+    let dir = module();
+    let mut client = Setup::default().root(dir.path()).start();
+    let config = uri(&dir.path().join("stopleak.toml"));
+    let text = "overlaps = \"off\"\n[severity]\nunclosed-file = \"hint\"\n[build]\ngoos = \"linux\"\n[[resource]]\nacquire = \"x.Y\"\n";
+    client.notify(
+        "textDocument/didOpen",
+        json!({ "textDocument": { "uri": config, "languageId": "toml", "version": 1, "text": text } }),
+    );
+    let mut hover = |line: u32, character: u32| -> String {
+        let said = client.request(
+            "textDocument/hover",
+            json!({ "textDocument": { "uri": config }, "position": { "line": line, "character": character } }),
+        );
+        said["contents"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        hover(0, 3).contains("cover the ground of go vet"),
+        "{}",
+        hover(0, 3)
+    );
+    assert!(
+        hover(1, 3).contains("Severity of single rules"),
+        "{}",
+        hover(1, 3)
+    );
+    assert!(
+        hover(2, 5).contains("a file is not closed on some path"),
+        "{}",
+        hover(2, 5)
+    );
+    assert!(hover(4, 1).contains("`goos`"), "{}", hover(4, 1));
+    assert!(hover(6, 1).contains("`acquire`"), "{}", hover(6, 1));
+    assert_eq!(hover(0, 13), "", "a value");
+    assert_eq!(hover(99, 0), "");
+    // As it is typed.
+    client.change(
+        &config,
+        2,
+        json!([{ "range": crate::client::range((0, 0), (0, 0)), "text": "tests = false\n" }]),
+    );
+    let said = client.request(
+        "textDocument/hover",
+        json!({ "textDocument": { "uri": config }, "position": { "line": 0, "character": 1 } }),
+    );
+    assert!(
+        said["contents"]["value"]
+            .as_str()
+            .unwrap()
+            .contains("_test.go")
+    );
+    client.close(&config);
+    client.leave();
+}
