@@ -4,7 +4,7 @@
 (require 'stopleak)
 (defun env (name) (getenv name))
 (defun wait (what condition)
-  (with-timeout (20 (error "timeout: %s" what))
+  (with-timeout (60 (error "timeout: %s" what))
     (let (result)
       (while (not (setq result (funcall condition))) (accept-process-output nil 0.05))
       result)))

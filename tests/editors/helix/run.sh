@@ -8,7 +8,7 @@ tm() { tmux -L "helix-$$" -f /dev/null "$@"; }
 keys() { tm send-keys -t helix "$@"; }
 screen() { # shows|lacks TEXT: wait for it
   local seen=
-  for _ in $(seq 150); do
+  for _ in $(seq 600); do
     seen=$(tm capture-pane -p -t helix) || { echo "Helix has ended"; exit 1; }
     case $seen in *"$2"*) [ "$1" = lacks ] || return 0 ;; *) [ "$1" = shows ] || return 0 ;; esac
     sleep 0.1

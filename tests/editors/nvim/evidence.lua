@@ -1,6 +1,6 @@
 -- Run by nvim -l: loads a profile, sees its line, lists it, jumps there, hides it.
 local env, out = vim.env, function(...) io.stdout:write(string.format(...), '\n') end
-local function wait(what, condition) assert(vim.wait(15000, condition, 20), 'timeout: ' .. what) end
+local function wait(what, condition) assert(vim.wait(60000, condition, 20), 'timeout: ' .. what) end
 local function lenses()
   -- Neovim 0.11 has no `enable`, and gives the lenses themselves.
   local new = vim.lsp.codelens.enable ~= nil

@@ -1,6 +1,6 @@
 -- Run by nvim -l: what else a user does in a day, in the sample of SAMPLE.
 local env, out = vim.env, function(...) io.stdout:write(string.format(...), '\n') end
-local function wait(what, condition) assert(vim.wait(20000, condition, 20), 'timeout: ' .. what) end
+local function wait(what, condition) assert(vim.wait(60000, condition, 20), 'timeout: ' .. what) end
 local function ours()
   return vim.tbl_filter(function(d) return d.source == 'stopleak' end, vim.diagnostic.get(0))
 end

@@ -3,7 +3,7 @@ const vscode = require('vscode'), fs = require('fs'), path = require('path');
 const { WORKSPACE, FILE, LINE, PROFILES, OUT } = process.env;
 const log = text => fs.appendFileSync(path.join(OUT, 'exthost.log'), text + '\n');
 const wait = async (what, condition) => {
-  for (const end = Date.now() + 60000; Date.now() < end; await new Promise(r => setTimeout(r, 100))) {
+  for (const end = Date.now() + 120000; Date.now() < end; await new Promise(r => setTimeout(r, 100))) {
     const result = await condition();
     if (result) return result;
   }

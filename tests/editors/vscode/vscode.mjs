@@ -16,7 +16,7 @@ const serverMain = `${DIR}/code-server/node_modules/code-server/lib/vscode/out/s
 const start = Date.now();
 export const log = text => console.log(`${((Date.now() - start) / 1000).toFixed(1)} s  ${text}`);
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
-export async function wait(what, condition, ms = 20000) {
+export async function wait(what, condition, ms = 60000) {
   for (const end = Date.now() + ms; Date.now() < end; await pause(100)) {
     const result = await condition();
     if (result) return result;
@@ -48,6 +48,7 @@ export async function withVSCode(test, vsix, settings = {}) {
       args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update'],
     });
     page = await browser.newPage({ viewport: { width: 1200, height: 750 } });
+    page.setDefaultNavigationTimeout(120000); // slow machines
     const open = (payload = []) => page.goto(`http://${host}/?folder=${encodeURIComponent(WORKSPACE)}` +
       `&payload=${encodeURIComponent(JSON.stringify(payload))}`, { waitUntil: 'domcontentloaded' });
     await test({ page, host, open });
