@@ -44,7 +44,7 @@ impl Syntax {
     pub(crate) const FUNC_LIT: Self = Self(1 << 8);
     /// A composite literal.
     pub(crate) const COMPOSITE: Self = Self(1 << 9);
-    /// An assignment to `x[i]`.
+    /// An assignment to `x[i]`, or `x[i]++`.
     pub(crate) const INDEX_ASSIGN: Self = Self(1 << 10);
     /// An assignment to `x.f`.
     pub(crate) const FIELD_ASSIGN: Self = Self(1 << 11);
@@ -335,6 +335,11 @@ impl Scan<'_> {
                         }
                     }
                 }
+                StmtKind::IncDec { operand, .. }
+                    if matches!(tree[tree.unparen(*operand)].kind, ExprKind::Index { .. }) =>
+                {
+                    self.seen.add(Syntax::INDEX_ASSIGN);
+                }
                 StmtKind::Go(_) => self.seen.add(Syntax::GO),
                 StmtKind::Defer(_) => defers.push(stmt.range),
                 StmtKind::Send { .. } => self.seen.add(Syntax::SEND),
@@ -471,6 +476,7 @@ mod tests {
             Syntax::DEFER_IN_LOOP.and(Syntax::FUNC_LIT)
         ));
         assert!(has("m[k] = v", Syntax::INDEX_ASSIGN));
+        assert!(has("m[k]++", Syntax::INDEX_ASSIGN));
         assert!(has("x.f, y = a, b", Syntax::FIELD_ASSIGN));
         assert!(has("x = x[1:]", Syntax::SLICE));
         assert!(has("ch := make(chan int)", Syntax::CHAN));

@@ -32,6 +32,7 @@ pub(crate) mod goroutine;
 pub(crate) mod hints;
 pub(crate) mod interp;
 pub(crate) mod kinds;
+pub(crate) mod memory;
 pub(crate) mod outline;
 pub(crate) mod owners;
 pub(crate) mod pattern;

@@ -372,6 +372,13 @@ pub enum Pattern {
         /// The deferred `Done`, where `WaitGroup.Go` can take the place of `go`, `Add` and `Done`.
         done: Option<StmtId>,
     },
+    /// A collection grows without bound: the "call" names it, the statement makes it grow.
+    Bound {
+        /// It is a map.
+        map: bool,
+    },
+    /// A map is never made anew: the "call" names it, the statement deletes from it.
+    MakeAnew,
 }
 
 /// Ways to keep something by accident.

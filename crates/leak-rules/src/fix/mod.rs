@@ -19,6 +19,7 @@ use crate::engine::site::{FixKind, FixSite, Trigger};
 
 mod discard;
 mod goroutine;
+mod memory;
 mod nest;
 mod pattern;
 mod release;

@@ -23,6 +23,7 @@ pub mod goroutine_without_exit;
 pub mod growing_context;
 pub mod ignored_context;
 pub mod lock_order;
+pub mod map_never_shrinks;
 pub mod missing_timeout;
 pub mod missing_unlock;
 pub mod missing_wait_group_done;
@@ -42,6 +43,8 @@ pub mod retained_substring;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unbounded_goroutines;
+pub mod unbounded_map;
+pub mod unbounded_slice;
 pub mod unclosed_conn;
 pub mod unclosed_file;
 pub mod unclosed_http_body;
@@ -168,6 +171,7 @@ static DECLARED: &[&Declared] = &[
     &growing_context::RULE,
     &ignored_context::RULE,
     &lock_order::RULE,
+    &map_never_shrinks::RULE,
     &missing_timeout::RULE,
     &missing_unlock::RULE,
     &missing_wait_group_done::RULE,
@@ -187,6 +191,8 @@ static DECLARED: &[&Declared] = &[
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unbounded_goroutines::RULE,
+    &unbounded_map::RULE,
+    &unbounded_slice::RULE,
     &unclosed_conn::RULE,
     &unclosed_file::RULE,
     &unclosed_http_body::RULE,

@@ -1,0 +1,274 @@
+//! Findings about places that grow.
+
+use std::sync::Arc;
+
+use go_model::db::{Db, DeclId, decl_start, decl_tree};
+use go_model::package::{PackageId, UnitKind, package_of_decl};
+use go_syntax::{Name, TextRange};
+use rustc_hash::FxHashSet;
+
+use go_syntax::ast::StmtId;
+
+use super::index::{holders, may_delete, may_grow};
+use super::life::Life;
+use super::place::{Place, Shelf};
+use super::repeat::{Chain, Runs};
+use super::source::Through;
+use super::uses::{Op, Use, uses};
+use super::verdict::{Verdict, verdict};
+use crate::Severity;
+use crate::check::{CheckContext, RawFinding, RawRelated};
+use crate::engine::pattern::step;
+use crate::engine::site::{FixSite, Pattern};
+
+/// Places of these kinds that only grow. Each is told where it grows first.
+pub(crate) fn growing(
+    cx: &CheckContext<'_>,
+    rule: &'static str,
+    shelves: &[Shelf],
+) -> Vec<RawFinding> {
+    let Some((package, names)) = package(cx) else {
+        return Vec::new();
+    };
+    if !may_grow(cx.tree, &names) {
+        return Vec::new();
+    }
+    let mut told: Vec<Place> = Vec::new();
+    let mut findings: Vec<RawFinding> = Vec::new();
+    for used in uses(cx.db, cx.decl).iter() {
+        let Op::Grow(growth) = used.op else { continue };
+        if !shelves.contains(&growth.shelf) || told.contains(&used.place) {
+            continue;
+        }
+        let Some(verdict) = verdict(cx.db, package, used.place) else {
+            continue;
+        };
+        let first = verdict.growing.first();
+        let is_here = first.is_some_and(|g| g.decl == cx.decl && g.growth == growth);
+        if verdict.removing.is_empty() && is_here {
+            told.push(used.place);
+            findings.push(grows(cx, rule, used, growth.shelf, &verdict));
+        }
+    }
+    findings.sort_by_key(|finding| finding.range.start());
+    findings
+}
+
+/// Maps that grow and shrink again and again, and keep their tables. Each is told where it shrinks first.
+pub(crate) fn churning(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFinding> {
+    let Some((package, names)) = package(cx) else {
+        return Vec::new();
+    };
+    if !may_delete(cx.tree, &names) {
+        return Vec::new();
+    }
+    let mut told: Vec<Place> = Vec::new();
+    let mut findings: Vec<RawFinding> = Vec::new();
+    for used in uses(cx.db, cx.decl).iter() {
+        if !matches!(used.op, Op::Remove(_)) || told.contains(&used.place) {
+            continue;
+        }
+        let Some(verdict) = verdict(cx.db, package, used.place) else {
+            continue;
+        };
+        let is_map = (verdict.growing.first()).is_some_and(|g| g.growth.shelf == Shelf::Map);
+        // Where one function adds and takes out, an entry makes room for another.
+        let in_turn = (verdict.growing.iter()).any(|g| verdict.removing.contains(&g.decl));
+        if is_map && !in_turn && verdict.removing.first() == Some(&cx.decl) {
+            told.push(used.place);
+            findings.push(churns(cx, rule, used, &verdict));
+        }
+    }
+    findings.sort_by_key(|finding| finding.range.start());
+    findings
+}
+
+/// The package, unless it is a test, with the names of what may grow in it.
+fn package(cx: &CheckContext<'_>) -> Option<(PackageId, Arc<FxHashSet<Name>>)> {
+    let package = package_of_decl(cx.db, cx.decl);
+    if package.kind(cx.db) != UnitKind::Normal {
+        return None;
+    }
+    let names = holders(cx.db, package);
+    (!names.is_empty()).then_some((package, names))
+}
+
+/// `F` or `T.M`.
+fn name_of(db: &dyn Db, decl: DeclId) -> String {
+    match decl.receiver(db) {
+        Some(ty) => format!("{ty}.{}", decl.name(db)),
+        None => decl.name(db).to_string(),
+    }
+}
+
+fn holder(place: Place, life: Option<Life>) -> String {
+    let lives = match life {
+        None => return format!("the package variable `{place}`"),
+        Some(Life::Variable(name)) => format!("held by the package variable `{name}`"),
+        Some(Life::Serves) => "its holder answers requests".to_owned(),
+        Some(Life::Works) => "its holder works in a loop".to_owned(),
+        Some(Life::Main) => "`main` holds it".to_owned(),
+        Some(Life::Held(name)) => format!("a long-lived `{name}` holds it"),
+    };
+    format!("`{place}` ({lives})")
+}
+
+fn grows(
+    cx: &CheckContext<'_>,
+    rule: &'static str,
+    used: &Use,
+    shelf: Shelf,
+    verdict: &Verdict,
+) -> RawFinding {
+    let holder = holder(used.place, verdict.life);
+    let chain = verdict.growing.first().and_then(|g| g.chain.as_ref());
+    let when = when(chain);
+    let message = match shelf {
+        Shelf::Map | Shelf::SyncMap => format!(
+            "{holder} gets an entry for each new key {when}, and nothing in the package takes one out or limits their number"
+        ),
+        Shelf::Slice | Shelf::List => format!(
+            "{holder} gets another element {when}, and nothing in the package takes one out or limits their number"
+        ),
+    };
+    let mut finding = base(cx, rule, severity(verdict), message, used);
+    steps(cx, used, verdict, &mut finding.related);
+    if let Some(stmt) = used.stmt
+        && matches!(shelf, Shelf::Map | Shelf::Slice)
+    {
+        let pattern = Pattern::Bound {
+            map: shelf == Shelf::Map,
+        };
+        finding.site = site(cx, used, stmt, pattern);
+    }
+    finding
+}
+
+fn site(cx: &CheckContext<'_>, used: &Use, stmt: StmtId, pattern: Pattern) -> Option<Box<FixSite>> {
+    let site = FixSite::pattern(used.literal, used.mention, Some(stmt), pattern, cx.in_test);
+    Some(Box::new(site))
+}
+
+/// Keys that were received or looked up may be some of a few, unless the map only remembers which ones there were.
+fn severity(verdict: &Verdict) -> Severity {
+    let sure = verdict.growing.iter().any(|g| {
+        g.growth.set
+            || g.chain
+                .as_ref()
+                .is_none_or(|c| c.through == Through::Straight)
+    });
+    if sure {
+        Severity::Information
+    } else {
+        Severity::Hint
+    }
+}
+
+fn when(chain: Option<&Chain>) -> &'static str {
+    match chain.map(|c| c.runs) {
+        Some(Runs::Handler) => "for every request",
+        Some(_) => "in each round of a loop that goes on as long as the process",
+        None => "that is asked for",
+    }
+}
+
+fn churns(cx: &CheckContext<'_>, rule: &'static str, used: &Use, verdict: &Verdict) -> RawFinding {
+    let holder = holder(used.place, verdict.life);
+    let message = format!(
+        "{holder} gets entries and loses them again: a map keeps the memory of its largest size, and this one is never made anew"
+    );
+    let mut finding = base(cx, rule, Severity::Hint, message, used);
+    finding
+        .related
+        .push(step("an entry is taken out here", used.range));
+    if let Some(growing) = verdict.growing.first() {
+        let start = decl_start(cx.db, growing.decl);
+        let uses = uses(cx.db, growing.decl);
+        let grown = uses
+            .iter()
+            .find(|u| u.place == used.place && u.op == Op::Grow(growing.growth));
+        if let Some(grown) = grown {
+            let message = "entries are added here";
+            finding.related.push(match growing.decl == cx.decl {
+                true => step(message, grown.range),
+                false => RawRelated {
+                    message: message.to_owned(),
+                    file: Some(growing.decl.file(cx.db).path(cx.db)),
+                    range: grown.range + start,
+                },
+            });
+        }
+    }
+    if let Some(stmt) = used.stmt {
+        finding.site = site(cx, used, stmt, Pattern::MakeAnew);
+    }
+    finding
+}
+
+fn base(
+    cx: &CheckContext<'_>,
+    rule: &'static str,
+    severity: Severity,
+    message: String,
+    used: &Use,
+) -> RawFinding {
+    RawFinding {
+        rule,
+        severity,
+        message,
+        range: used.range,
+        function: Some(name_of(cx.db, cx.decl)),
+        related: Vec::new(),
+        site: None,
+    }
+}
+
+/// How it comes to grow again and again, and where else it grows.
+fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec<RawRelated>) {
+    let db = cx.db;
+    if let Some(chain) = verdict.growing.first().and_then(|g| g.chain.as_ref()) {
+        for (i, decl) in chain.decls.iter().enumerate() {
+            let name = name_of(db, *decl);
+            let message = match (i == 0, chain.runs) {
+                (true, Runs::Handler) => format!("`{name}` runs for every request"),
+                (true, _) => format!("`{name}` has a loop that waits for work"),
+                (false, _) => format!("which calls `{name}`"),
+            };
+            related.push(at_name(cx, *decl, message));
+        }
+    }
+    related.push(step("it grows here", used.range));
+    for other in verdict.growing.iter().skip(1).take(4) {
+        if other.decl == cx.decl {
+            continue;
+        }
+        let start = decl_start(db, other.decl);
+        for place in uses(db, other.decl).iter() {
+            if place.place == used.place && place.op == Op::Grow(other.growth) {
+                related.push(RawRelated {
+                    message: "and here".to_owned(),
+                    file: Some(other.decl.file(db).path(db)),
+                    range: place.range + start,
+                });
+                break;
+            }
+        }
+    }
+}
+
+/// A step at the name of a function.
+fn at_name(cx: &CheckContext<'_>, decl: DeclId, message: String) -> RawRelated {
+    let db = cx.db;
+    let tree = decl_tree(db, decl);
+    let range = tree
+        .func()
+        .map_or(TextRange::default(), |func| func.name.range);
+    if decl == cx.decl {
+        return step(message, range);
+    }
+    RawRelated {
+        message,
+        file: Some(decl.file(db).path(db)),
+        range: range + decl_start(db, decl),
+    }
+}

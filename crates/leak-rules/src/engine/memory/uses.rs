@@ -1,0 +1,987 @@
+//! What a declaration does with the places that it mentions.
+
+use std::sync::Arc;
+
+use go_model::db::{Db, DeclId};
+use go_model::facts::{Callee, LocalId, LocalKind, Res};
+use go_model::package::package_of_decl;
+use go_model::summary::callee_decl;
+use go_model::types::{Basic, Ty, TyKind};
+use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::{NodeId, TextRange};
+
+use super::body::{self, Body, Given};
+use super::place::{Place, Shelf, place, shelf};
+use super::repeat::{Runs, runs};
+use super::source::{Source, source};
+
+/// How something grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Growth {
+    pub(crate) shelf: Shelf,
+    /// Where its keys come from; of what takes anything, the world outside.
+    pub(crate) key: Source,
+    pub(crate) runs: Runs,
+    /// The result is kept for the next time: the same function looks the key up, and what it stores is data that it computes.
+    pub(crate) memo: bool,
+    /// The first level: not an element of an element.
+    pub(crate) outer: bool,
+    /// A map that only remembers which keys there were.
+    pub(crate) set: bool,
+}
+
+/// What is done with a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Op {
+    Grow(Growth),
+    /// One element is taken out.
+    Remove(Runs),
+    /// All are, or it is set to something else.
+    Reset,
+    /// Its length is compared with something.
+    Guard,
+    /// An element that is a collection gets another name, through which it may shrink.
+    Inner,
+    /// Somebody else may do anything with it.
+    Escape,
+}
+
+/// What is done with a place, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) place: Place,
+    pub(crate) op: Op,
+    /// Relative to the declaration.
+    pub(crate) range: TextRange,
+    /// What names the place, and the statement around it, for fixes.
+    pub(crate) mention: ExprId,
+    pub(crate) stmt: Option<StmtId>,
+    /// The function literal in which it is.
+    pub(crate) literal: Option<ExprId>,
+}
+
+/// What is done with the places that a declaration mentions.
+#[salsa::tracked(returns(clone))]
+pub(crate) fn uses(db: &dyn Db, decl: DeclId) -> Arc<Vec<Use>> {
+    Arc::new(body::with(db, decl, of).unwrap_or_default())
+}
+
+/// The same without where.
+#[salsa::tracked(returns(clone))]
+pub(crate) fn ops(db: &dyn Db, decl: DeclId) -> Arc<Vec<(Place, Op)>> {
+    let mut found: Vec<(Place, Op)> = Vec::new();
+    for used in uses(db, decl).iter() {
+        let op = (used.place, used.op);
+        if !found.contains(&op) {
+            found.push(op);
+        }
+    }
+    Arc::new(found)
+}
+
+/// Calls that are looked into.
+const MAX_DEPTH: u8 = 2;
+
+fn of(body: &Body<'_>) -> Vec<Use> {
+    let mut found = Vec::new();
+    for (id, expr) in body.tree.exprs.iter() {
+        if !matches!(expr.kind, ExprKind::Ident(_) | ExprKind::Selector { .. }) {
+            continue;
+        }
+        let Some(place) = place(body, id) else {
+            continue;
+        };
+        if is_label(body, id) {
+            continue;
+        }
+        if body.tree.has_error {
+            found.push(Use {
+                place,
+                op: Op::Escape,
+                range: expr.range,
+                mention: id,
+                stmt: None,
+                literal: None,
+            });
+            continue;
+        }
+        let Some(shelf) = body.ty(id).and_then(|ty| shelf(&body.view(), ty)) else {
+            // Something that is not known to hold anything: only what is known counts.
+            if body.ty(id).is_none_or(Ty::is_unknown) {
+                found.push(Use {
+                    place,
+                    op: Op::Escape,
+                    range: expr.range,
+                    mention: id,
+                    stmt: None,
+                    literal: None,
+                });
+            }
+            continue;
+        };
+        let mut look = Look {
+            body,
+            shelf,
+            subject: id,
+            depth: MAX_DEPTH,
+            aliases: Vec::new(),
+            ops: Vec::new(),
+        };
+        look.mention(id);
+        for (op, at) in look.ops {
+            let (range, stmt) = match at {
+                NodeId::Expr(e) => (body.tree[e].range, body.stmt(e)),
+                NodeId::Stmt(s) => (body.tree[s].range, Some(s)),
+            };
+            found.push(Use {
+                place,
+                op,
+                range,
+                mention: id,
+                stmt,
+                literal: body.literal(at),
+            });
+        }
+    }
+    found
+}
+
+/// The name of a field in a composite literal: a new value gets its first content.
+fn is_label(body: &Body<'_>, expr: ExprId) -> bool {
+    let Some(NodeId::Expr(parent)) = body.parent(expr) else {
+        return false;
+    };
+    match &body.tree[parent].kind {
+        ExprKind::Composite { elements, .. } => elements.iter().any(|e| e.key == Some(expr)),
+        _ => false,
+    }
+}
+
+/// What a function of the package does with a collection that it is given: as a parameter, or (-1) as its receiver.
+#[salsa::tracked(returns(clone))]
+fn given_ops(db: &dyn Db, decl: DeclId, index: i32, depth: u8) -> Arc<Vec<Op>> {
+    let found = body::with(db, decl, |body| {
+        let local = match usize::try_from(index) {
+            Ok(i) => body.facts.params.get(i).copied().flatten(),
+            Err(_) => body.facts.receiver,
+        };
+        let Some(local) = local else {
+            return Vec::new();
+        };
+        let ty = &body.facts.locals[local].ty;
+        let Some(shelf) = shelf(&body.view(), ty) else {
+            return vec![Op::Escape];
+        };
+        if body.tree.has_error {
+            return vec![Op::Escape];
+        }
+        let first = body
+            .facts
+            .refs
+            .iter()
+            .find(|(_, res)| **res == Res::Local(local));
+        let Some((subject, _)) = first else {
+            return Vec::new();
+        };
+        let mut look = Look {
+            body,
+            shelf,
+            subject,
+            depth,
+            aliases: vec![local],
+            ops: Vec::new(),
+        };
+        look.alias(local);
+        let mut ops: Vec<Op> = Vec::new();
+        for (op, _) in look.ops {
+            if !ops.contains(&op) {
+                ops.push(op);
+            }
+        }
+        ops
+    });
+    Arc::new(found.unwrap_or_else(|| vec![Op::Escape]))
+}
+
+struct Look<'b, 'a> {
+    body: &'b Body<'a>,
+    shelf: Shelf,
+    /// The mention that is looked at.
+    subject: ExprId,
+    depth: u8,
+    /// Locals that stand for the place.
+    aliases: Vec<LocalId>,
+    ops: Vec<(Op, NodeId)>,
+}
+
+impl Look<'_, '_> {
+    fn put(&mut self, op: Op, at: impl Into<NodeId>) {
+        self.ops.push((op, at.into()));
+    }
+
+    /// A reference to the same collection: what a slice's header is copied to does not shrink the place.
+    fn shared(&mut self, at: impl Into<NodeId>) {
+        if self.shelf != Shelf::Slice {
+            self.put(Op::Escape, at);
+        }
+    }
+
+    fn alias(&mut self, local: LocalId) {
+        let mentions: Vec<ExprId> = (self.body.facts.refs.iter())
+            .filter(|(_, res)| **res == Res::Local(local))
+            .map(|(id, _)| id)
+            .collect();
+        for mention in mentions {
+            self.subject = mention;
+            self.mention(mention);
+        }
+    }
+
+    fn grow(&mut self, key: Source, at: impl Into<NodeId>, outer: bool, memo: bool) {
+        let at = at.into();
+        let runs = self.runs(at);
+        let shelf = self.shelf;
+        let growth = Growth {
+            shelf,
+            key,
+            runs,
+            memo,
+            outer,
+            set: false,
+        };
+        self.put(Op::Grow(growth), at);
+    }
+
+    /// What is put into something that was made here, before anybody else has it, is its first content.
+    fn runs(&self, at: NodeId) -> Runs {
+        if is_fresh(self.body, self.subject) {
+            return Runs::Once;
+        }
+        runs(self.body, at)
+    }
+
+    /// Looks at what is done with a mention of the place.
+    fn mention(&mut self, mention: ExprId) {
+        let body = self.body;
+        let tree = body.tree;
+        // Indexes and slices on the way up from the place.
+        let mut keys: Vec<ExprId> = Vec::new();
+        let mut levels: Vec<Shelf> = Vec::new();
+        let mut sliced = false;
+        let mut at = mention;
+        loop {
+            let Some(parent) = body.parent(at) else {
+                return;
+            };
+            let around = match parent {
+                NodeId::Stmt(stmt) => {
+                    return self.statement(stmt, at, mention, &keys, &levels);
+                }
+                NodeId::Expr(around) => around,
+            };
+            match &tree[around].kind {
+                ExprKind::Paren(_) | ExprKind::Star(_) => at = around,
+                ExprKind::Index { base, indices } => {
+                    if *base != at {
+                        return;
+                    }
+                    let Some(level) = body.ty(at).and_then(|ty| self.level(ty)) else {
+                        return;
+                    };
+                    levels.push(level);
+                    keys.extend(indices.first());
+                    at = around;
+                }
+                ExprKind::Slice { base, .. } => {
+                    if *base != at {
+                        return;
+                    }
+                    sliced = true;
+                    at = around;
+                }
+                ExprKind::Unary { op, .. } => {
+                    if *op == UnaryOp::Address {
+                        return self.address(around, &keys);
+                    }
+                    return;
+                }
+                ExprKind::Selector { .. } => return self.selected(around, &keys),
+                ExprKind::Call { func, .. } => {
+                    if *func == at {
+                        return;
+                    }
+                    if matches!(body.callee(around), Some(Callee::Conversion)) {
+                        at = around;
+                        continue;
+                    }
+                    return self.argument(around, at, mention, &keys, sliced);
+                }
+                ExprKind::Binary { .. } => return,
+                ExprKind::Composite { .. } => {
+                    if keys.is_empty() {
+                        self.shared(around);
+                    } else {
+                        self.element(around, at);
+                    }
+                    return;
+                }
+                ExprKind::FuncLit(_) => return,
+                _ => {
+                    if keys.is_empty() {
+                        self.shared(around);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn level(&self, ty: &Ty) -> Option<Shelf> {
+        shelf(&self.body.view(), ty)
+    }
+
+    /// An element gets another name.
+    fn element(&mut self, at: impl Into<NodeId>, value: ExprId) {
+        let holds = (self.body.ty(value)).is_some_and(|ty| {
+            matches!(
+                self.level(ty),
+                Some(Shelf::Map | Shelf::SyncMap | Shelf::List)
+            )
+        });
+        if holds {
+            self.put(Op::Inner, at);
+        }
+    }
+
+    /// `&place` and `&place[i]`.
+    fn address(&mut self, address: ExprId, keys: &[ExprId]) {
+        let body = self.body;
+        if !keys.is_empty() {
+            return;
+        }
+        let Some((call, index)) = body.argument_of(address) else {
+            // `(&c.m).Store(…)`
+            if let Some(NodeId::Expr(parent)) = body.parent(address)
+                && matches!(
+                    body.tree[parent].kind,
+                    ExprKind::Paren(_) | ExprKind::Selector { .. }
+                )
+            {
+                return self.selected(parent, keys);
+            }
+            return self.put(Op::Escape, address);
+        };
+        match body.callee(call) {
+            Some(Callee::Func(f)) if f.package == "container/heap" && index == 0 => {
+                match f.name.as_str() {
+                    "Push" => self.grow(Source::INPUT, call, true, false),
+                    "Pop" | "Remove" => self.remove(call),
+                    _ => {}
+                }
+            }
+            Some(Callee::Func(f)) if reads(f.package.as_str(), f.name.as_str()) => {}
+            _ => self.handed(call, index),
+        }
+    }
+
+    fn remove(&mut self, at: impl Into<NodeId>) {
+        let at = at.into();
+        let runs = self.runs(at);
+        self.put(Op::Remove(runs), at);
+    }
+
+    /// A field or method of the place, or of an element.
+    fn selected(&mut self, selector: ExprId, keys: &[ExprId]) {
+        let body = self.body;
+        if !keys.is_empty() {
+            return;
+        }
+        let ExprKind::Selector { name, .. } = &body.tree[selector].kind else {
+            return self.put(Op::Escape, selector);
+        };
+        let call = match body.parent(selector) {
+            Some(NodeId::Expr(call)) if matches!(&body.tree[call].kind, ExprKind::Call { func, .. } if *func == selector) => {
+                call
+            }
+            // A method value.
+            _ => return self.put(Op::Escape, selector),
+        };
+        let args = body.args(call);
+        match (self.shelf, name.name.as_str()) {
+            (Shelf::SyncMap, "Store" | "Swap" | "LoadOrStore") => {
+                let key = args.first().map_or(Source::Unknown, |k| source(body, *k));
+                let memo = args.get(1).is_some_and(|value| self.keeps(*value))
+                    && (name.name == "LoadOrStore" || self.looks_up(call));
+                self.grow(key, call, true, memo);
+            }
+            (Shelf::SyncMap, "Delete" | "LoadAndDelete" | "CompareAndDelete") => self.remove(call),
+            (Shelf::SyncMap, "Clear") => self.put(Op::Reset, call),
+            (Shelf::SyncMap, "Load" | "Range" | "CompareAndSwap") => {}
+            (
+                Shelf::List,
+                "PushBack" | "PushFront" | "InsertBefore" | "InsertAfter" | "PushBackList"
+                | "PushFrontList",
+            ) => {
+                self.grow(Source::INPUT, call, true, false);
+            }
+            (Shelf::List, "Remove") => self.remove(call),
+            (Shelf::List, "Init") => self.put(Op::Reset, call),
+            (Shelf::List, "Len") => self.length(call),
+            (
+                Shelf::List,
+                "Front" | "Back" | "MoveToFront" | "MoveToBack" | "MoveBefore" | "MoveAfter",
+            ) => {}
+            (Shelf::Map | Shelf::Slice, _) => self.handed(call, usize::MAX),
+            _ => self.put(Op::Escape, call),
+        }
+    }
+
+    /// The place is an argument of a call, or (at `usize::MAX`) the receiver of a method.
+    fn handed(&mut self, call: ExprId, index: usize) {
+        let body = self.body;
+        let db = body.db;
+        let callee = body.callee(call);
+        let decl = (self.depth.checked_sub(1))
+            .and_then(|depth| Some((depth, callee_decl(db, body.decl, callee?)?)))
+            .filter(|(_, decl)| package_of_decl(db, *decl) == body.package);
+        let Some((depth, decl)) = decl else {
+            return self.put(Op::Escape, call);
+        };
+        let slot = i32::try_from(index).unwrap_or(-1);
+        let args: Vec<Source> = body.args(call).iter().map(|a| source(body, *a)).collect();
+        for op in given_ops(db, decl, slot, depth).iter() {
+            match op {
+                Op::Grow(growth) => {
+                    let key = growth.key.through(&args);
+                    self.grow(key, call, growth.outer, false);
+                }
+                Op::Remove(_) => self.remove(call),
+                other => self.put(*other, call),
+            }
+        }
+    }
+
+    /// The place, or an element of it, is an argument of a call.
+    fn argument(
+        &mut self,
+        call: ExprId,
+        arg: ExprId,
+        mention: ExprId,
+        keys: &[ExprId],
+        sliced: bool,
+    ) {
+        let body = self.body;
+        let index = body.args(call).iter().position(|a| *a == arg).unwrap_or(0);
+        if let Some(Callee::Builtin(name)) = body.callee(call) {
+            match name.as_str() {
+                "append" if index == 0 => self.appended(call, mention, keys, sliced),
+                "append" => {
+                    let spread =
+                        matches!(body.tree[call].kind, ExprKind::Call { spread: true, .. });
+                    if keys.is_empty() && !spread {
+                        self.shared(call);
+                    } else if !spread {
+                        self.element(call, arg);
+                    } else {
+                        // `s = append([]T{x}, s...)` puts something in front.
+                        self.prepended(call, mention, keys);
+                    }
+                }
+                "delete" if keys.is_empty() => self.remove(call),
+                "delete" => self.put(Op::Inner, call),
+                "clear" if keys.is_empty() => self.put(Op::Reset, call),
+                "len" | "cap" if keys.is_empty() => self.length(call),
+                "len" | "cap" => {}
+                _ => {}
+            }
+            return;
+        }
+        if !keys.is_empty() {
+            return self.element(call, arg);
+        }
+        match body.callee(call) {
+            Some(Callee::Func(f))
+                if f.package == "maps" || f.package == "golang.org/x/exp/maps" =>
+            {
+                match (f.name.as_str(), index) {
+                    ("DeleteFunc", 0) => self.remove(call),
+                    ("Clear", 0) => self.put(Op::Reset, call),
+                    ("Copy", 0) => {
+                        let key = body
+                            .args(call)
+                            .get(1)
+                            .map_or(Source::Unknown, |a| source(body, *a));
+                        self.grow(key, call, true, false);
+                    }
+                    _ => {}
+                }
+            }
+            Some(Callee::Func(f)) if f.package == "slices" && f.name == "Insert" && index == 0 => {
+                self.appended(call, mention, keys, sliced);
+            }
+            Some(Callee::Func(f)) if reads(f.package.as_str(), f.name.as_str()) => {}
+            _ if self.shelf == Shelf::Slice => {}
+            _ => self.handed(call, index),
+        }
+    }
+
+    /// `len(place)`: whether it is compared with something other than nothing.
+    fn length(&mut self, len: ExprId) {
+        let body = self.body;
+        let mut at = len;
+        while let Some(parent) = body.parent(at) {
+            match parent {
+                NodeId::Expr(e) => match &body.tree[e].kind {
+                    ExprKind::Paren(_) => at = e,
+                    ExprKind::Binary { op, lhs, rhs } => match op {
+                        BinaryOp::Eq
+                        | BinaryOp::Ne
+                        | BinaryOp::Lt
+                        | BinaryOp::Le
+                        | BinaryOp::Gt
+                        | BinaryOp::Ge => {
+                            let other = if *lhs == at { *rhs } else { *lhs };
+                            let other = body.tree.unparen(other);
+                            let small = body.tree.int_value(other).is_some_and(|n| n < 2);
+                            if !small && !self.counts_up_to(e) {
+                                self.put(Op::Guard, e);
+                            }
+                            return;
+                        }
+                        // `s[len(s)-1]`
+                        BinaryOp::Rem => return self.put(Op::Guard, e),
+                        _ => at = e,
+                    },
+                    ExprKind::Call { .. } if matches!(body.callee(e), Some(Callee::Conversion)) => {
+                        at = e;
+                    }
+                    _ => return,
+                },
+                NodeId::Stmt(stmt) => {
+                    match &body.tree[stmt].kind {
+                        // `n := len(s)`, which may be compared later.
+                        StmtKind::Assign { .. } | StmtKind::Var(_) => {
+                            let compared = self.assigned_length(stmt);
+                            if compared {
+                                self.put(Op::Guard, len);
+                            }
+                        }
+                        StmtKind::Switch { .. } => self.put(Op::Guard, len),
+                        StmtKind::Return(_) => {}
+                        _ => {}
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether a variable that holds a length is compared with anything.
+    fn assigned_length(&self, stmt: StmtId) -> bool {
+        let body = self.body;
+        let StmtKind::Assign { lhs, .. } = &body.tree[stmt].kind else {
+            return true;
+        };
+        let locals: Vec<Option<LocalId>> = lhs.iter().map(|l| body.local(*l)).collect();
+        body.tree.exprs.iter().any(|(_, e)| match &e.kind {
+            ExprKind::Binary {
+                op: BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge | BinaryOp::Eq,
+                lhs,
+                rhs,
+            } => [*lhs, *rhs]
+                .iter()
+                .any(|side| body.local(*side).is_some_and(|l| locals.contains(&Some(l)))),
+            _ => false,
+        })
+    }
+
+    /// `i < len(s)` as the condition of a loop.
+    fn counts_up_to(&self, comparison: ExprId) -> bool {
+        matches!(self.body.parent(comparison), Some(NodeId::Stmt(s))
+            if matches!(&self.body.tree[s].kind, StmtKind::For { init: Some(_), .. }))
+    }
+
+    /// `append(place, …)` is what the place gets, or something else.
+    fn appended(&mut self, call: ExprId, mention: ExprId, keys: &[ExprId], sliced: bool) {
+        let body = self.body;
+        if sliced {
+            // Elements are cut out or the memory is used again: the assignment says so.
+            return;
+        }
+        if let Some(target) = self.target_of(call) {
+            let source_place = self.whole(mention, keys);
+            if body.same(target, source_place) {
+                self.grow(Source::INPUT, call, keys.len() <= 1, false);
+            }
+        }
+    }
+
+    fn prepended(&mut self, call: ExprId, mention: ExprId, keys: &[ExprId]) {
+        let body = self.body;
+        if let Some(target) = self.target_of(call)
+            && body.same(target, self.whole(mention, keys))
+            && body.args(call).first().is_some_and(|a| {
+                matches!(&body.tree[body.tree.unparen(*a)].kind,
+                    ExprKind::Composite { elements, .. } if !elements.is_empty())
+            })
+        {
+            self.grow(Source::INPUT, call, keys.len() <= 1, false);
+        }
+    }
+
+    /// The mention with the indexes that follow it.
+    fn whole(&self, mention: ExprId, keys: &[ExprId]) -> ExprId {
+        let mut at = mention;
+        let mut left = keys.len();
+        while left > 0 {
+            let Some(NodeId::Expr(parent)) = self.body.parent(at) else {
+                break;
+            };
+            if matches!(self.body.tree[parent].kind, ExprKind::Index { .. }) {
+                left -= 1;
+            }
+            at = parent;
+        }
+        at
+    }
+
+    /// What an expression is assigned to.
+    fn target_of(&self, value: ExprId) -> Option<ExprId> {
+        let body = self.body;
+        let NodeId::Stmt(stmt) = body.parent(value)? else {
+            return None;
+        };
+        let StmtKind::Assign { lhs, rhs, .. } = &body.tree[stmt].kind else {
+            return None;
+        };
+        let at = rhs.iter().position(|r| *r == value)?;
+        (lhs.len() == rhs.len()).then(|| lhs[at])
+    }
+
+    fn statement(
+        &mut self,
+        stmt: StmtId,
+        at: ExprId,
+        mention: ExprId,
+        keys: &[ExprId],
+        levels: &[Shelf],
+    ) {
+        let body = self.body;
+        match &body.tree[stmt].kind {
+            StmtKind::Assign { lhs, op, rhs } => {
+                if let Some(i) = lhs.iter().position(|l| *l == at) {
+                    let value = (lhs.len() == rhs.len()).then(|| rhs[i]);
+                    return self.assigned(stmt, mention, *op, value, keys, levels);
+                }
+                let Some(i) = rhs.iter().position(|r| *r == at) else {
+                    return;
+                };
+                if !keys.is_empty() {
+                    return self.element(stmt, at);
+                }
+                let target = lhs.get(i).filter(|_| lhs.len() == rhs.len());
+                self.named(stmt, target.and_then(|t| body.local(*t)), target.copied());
+            }
+            StmtKind::IncDec { .. } if levels.first() == Some(&Shelf::Map) => {
+                self.stored(stmt, mention, None, keys, levels);
+            }
+            StmtKind::Var(specs) => {
+                if !keys.is_empty() {
+                    return self.element(stmt, at);
+                }
+                let local = specs.iter().find_map(|spec| {
+                    let i = spec.values.iter().position(|v| *v == at)?;
+                    let name = spec.names.get(i)?;
+                    let found = body
+                        .facts
+                        .locals
+                        .iter()
+                        .find(|(_, l)| l.ident.range == name.range);
+                    found.map(|(id, _)| id)
+                });
+                self.named(stmt, local, None);
+            }
+            StmtKind::Return(_) => {
+                if keys.is_empty() {
+                    self.shared(stmt);
+                } else {
+                    self.element(stmt, at);
+                }
+            }
+            StmtKind::Send { value, .. } if *value == at && keys.is_empty() => self.shared(stmt),
+            _ => {}
+        }
+    }
+
+    /// The collection gets another name.
+    fn named(&mut self, stmt: StmtId, local: Option<LocalId>, target: Option<ExprId>) {
+        let body = self.body;
+        if target.is_some_and(|t| body.tree.ident(t).is_some_and(|i| i.name.is_blank())) {
+            return;
+        }
+        if self.shelf == Shelf::Slice {
+            return;
+        }
+        match local {
+            Some(local)
+                if matches!(body.given(local), [Given::Value(_)])
+                    && body.facts.locals[local].kind == LocalKind::Var
+                    && !self.aliases.contains(&local)
+                    && self.aliases.len() < 4 =>
+            {
+                self.aliases.push(local);
+                let subject = self.subject;
+                let before = self.ops.len();
+                self.alias(local);
+                self.subject = subject;
+                // A new name in its own declaration is no reset.
+                let mut index = 0;
+                self.ops.retain(|(op, at)| {
+                    index += 1;
+                    index <= before || !(*op == Op::Reset && *at == NodeId::Stmt(stmt))
+                });
+            }
+            _ => self.put(Op::Escape, stmt),
+        }
+    }
+
+    /// Something is assigned to the place, or to an element of it.
+    fn assigned(
+        &mut self,
+        stmt: StmtId,
+        mention: ExprId,
+        op: AssignOp,
+        value: Option<ExprId>,
+        keys: &[ExprId],
+        levels: &[Shelf],
+    ) {
+        let body = self.body;
+        if !keys.is_empty() {
+            if levels.contains(&Shelf::Map) {
+                self.stored(stmt, mention, value, keys, levels);
+            }
+            return;
+        }
+        if op == AssignOp::Define && body.local(mention).is_some() {
+            return;
+        }
+        let Some(value) = value.map(|v| body.tree.unparen(v)) else {
+            return self.put(Op::Reset, stmt);
+        };
+        if self.is_growth(value, mention) || self.is_first_content(stmt, mention) {
+            return;
+        }
+        self.put(Op::Reset, stmt);
+    }
+
+    /// Whether a value is the place with more in it.
+    fn is_growth(&self, value: ExprId, mention: ExprId) -> bool {
+        let body = self.body;
+        let grows = body.is_builtin(value, "append")
+            || matches!(body.callee(value), Some(Callee::Func(f)) if f.package == "slices" && f.name == "Insert");
+        let args = body.args(value);
+        grows
+            && (args.first().is_some_and(|a| body.same(*a, mention))
+                || args.last().is_some_and(|a| body.same(*a, mention))
+                    && args.len() == 2
+                    && matches!(&body.tree[value].kind, ExprKind::Call { spread: true, .. }))
+    }
+
+    /// Whether an assignment gives a place its first content: it was nil or new, or this happens once.
+    fn is_first_content(&self, stmt: StmtId, mention: ExprId) -> bool {
+        let body = self.body;
+        if is_fresh(body, mention) || runs(body, stmt) == Runs::Once {
+            return true;
+        }
+        body.around(stmt).any(|node| match node {
+            NodeId::Stmt(s) => match &body.tree[s].kind {
+                StmtKind::If { cond, then, .. } => {
+                    then.range.contains_range(body.tree[stmt].range)
+                        && self.asks_for_nothing(*cond, mention)
+                }
+                _ => false,
+            },
+            NodeId::Expr(_) => false,
+        })
+    }
+
+    /// `place == nil`, also with something else beside it.
+    fn asks_for_nothing(&self, cond: ExprId, mention: ExprId) -> bool {
+        let body = self.body;
+        let cond = body.tree.unparen(cond);
+        let ExprKind::Binary { op, lhs, rhs } = &body.tree[cond].kind else {
+            return false;
+        };
+        match op {
+            BinaryOp::LogicalAnd | BinaryOp::LogicalOr => {
+                self.asks_for_nothing(*lhs, mention) || self.asks_for_nothing(*rhs, mention)
+            }
+            BinaryOp::Eq => {
+                let is_nil =
+                    |e: ExprId| body.facts.refs.get(body.tree.unparen(e)) == Some(&Res::Nil);
+                is_nil(*rhs) && body.same(*lhs, mention) || is_nil(*lhs) && body.same(*rhs, mention)
+            }
+            _ => false,
+        }
+    }
+
+    /// `place[k] = v` and its kin.
+    fn stored(
+        &mut self,
+        stmt: StmtId,
+        mention: ExprId,
+        value: Option<ExprId>,
+        keys: &[ExprId],
+        levels: &[Shelf],
+    ) {
+        let body = self.body;
+        let value = value.map(|v| body.tree.unparen(v));
+        // `m[k] = append(m[k], v)` was met at the mention on the right.
+        let whole = self.whole(mention, keys);
+        if let Some(value) = value {
+            if self.is_growth(value, whole) {
+                let first = body.args(value).first();
+                if first.is_some_and(|a| body.same(*a, whole)) {
+                    return;
+                }
+            }
+            let is_nil = body.facts.refs.get(value) == Some(&Res::Nil);
+            let cut = matches!(body.tree[value].kind, ExprKind::Slice { .. })
+                || body.is_builtin(value, "append");
+            // An element is emptied or cut.
+            if levels.len() == 1 && (is_nil || cut) {
+                let runs = self.runs(stmt.into());
+                self.put(Op::Remove(runs), stmt);
+                return;
+            }
+        }
+        let mut key = Source::Bounded;
+        let mut outer = true;
+        for (i, (level, k)) in levels.iter().zip(keys).enumerate() {
+            if *level == Shelf::Map {
+                let found = source(body, *k);
+                if i > 0 && found > key {
+                    outer = false;
+                }
+                key = key.join(found);
+            }
+        }
+        let memo = value.is_some_and(|v| self.keeps(v)) && self.looks_up(whole);
+        self.grow(key, stmt, outer, memo);
+        let set = value.is_some_and(|v| {
+            matches!(body.facts.refs.get(v), Some(Res::Bool(true)))
+                || matches!(body.ty(v).map(Ty::kind), Some(TyKind::Struct(f)) if f.is_empty())
+        });
+        if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
+            growth.set = set;
+        }
+    }
+
+    /// Whether a value is data that is computed here: not what the function was given, and nothing that does something.
+    fn keeps(&self, value: ExprId) -> bool {
+        let body = self.body;
+        let value = body.tree.unparen(value);
+        if let Some(local) = body.local(value)
+            && body.facts.locals[local].kind == LocalKind::Param
+        {
+            return false;
+        }
+        body.ty(value).is_some_and(|ty| is_data(body, ty, 4))
+    }
+
+    /// Whether the declaration looks something up in the same place elsewhere.
+    fn looks_up(&self, at: ExprId) -> bool {
+        let body = self.body;
+        let mention = self.subject;
+        body.tree.exprs.iter().any(|(id, e)| match &e.kind {
+            ExprKind::Index { base, .. } => {
+                id != at && body.same(*base, mention) && !self.is_target(id)
+            }
+            ExprKind::Call { func, .. } => match &body.tree[body.tree.unparen(*func)].kind {
+                ExprKind::Selector { base, name } => {
+                    name.name == "Load" && body.same(*base, mention)
+                }
+                _ => false,
+            },
+            _ => false,
+        })
+    }
+
+    fn is_target(&self, expr: ExprId) -> bool {
+        match self.body.parent(expr) {
+            Some(NodeId::Stmt(s)) => match &self.body.tree[s].kind {
+                StmtKind::Assign { lhs, .. } => lhs.contains(&expr),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Whether the beginning of a chain is a variable that was made in the same function.
+fn is_fresh(body: &Body<'_>, mention: ExprId) -> bool {
+    let root = body.root(mention);
+    let Some(local) = body.local(root) else {
+        return false;
+    };
+    let l = &body.facts.locals[local];
+    if l.kind != LocalKind::Var || body.literal(mention) != l.owner {
+        return false;
+    }
+    let given = body.given(local);
+    let made = |value: &ExprId| {
+        let mut value = body.tree.unparen(*value);
+        if let ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand,
+        } = body.tree[value].kind
+        {
+            value = body.tree.unparen(operand);
+        }
+        matches!(body.tree[value].kind, ExprKind::Composite { .. }) || body.is_builtin(value, "new")
+    };
+    match given {
+        [] => !matches!(l.ty.kind(), TyKind::Pointer(_)),
+        given => given
+            .iter()
+            .all(|g| matches!(g, Given::Value(value) if made(value))),
+    }
+}
+
+/// Whether values of a type are data: nothing that does something.
+fn is_data(body: &Body<'_>, ty: &Ty, depth: u32) -> bool {
+    let Some(depth) = depth.checked_sub(1) else {
+        return false;
+    };
+    if ty.is_named("time", "Time") {
+        return true;
+    }
+    match ty.kind() {
+        TyKind::Basic(basic) => *basic != Basic::UnsafePointer,
+        TyKind::Slice(of) | TyKind::Array(_, of) => is_data(body, of, depth),
+        TyKind::Map(k, v) => is_data(body, k, depth) && is_data(body, v, depth),
+        TyKind::Struct(fields) => fields.iter().all(|f| is_data(body, &f.ty, depth)),
+        TyKind::Pointer(of) => {
+            of.is_named("regexp", "Regexp")
+                || of.is_named("html/template", "Template")
+                || of.is_named("text/template", "Template")
+                || matches!(of.kind(), TyKind::Named(_)) && is_data(body, of, depth)
+        }
+        TyKind::Named(_) => is_data(body, &body.view().underlying(ty), depth),
+        _ => false,
+    }
+}
+
+/// Functions of the standard library that read what they are given and keep nothing of it.
+fn reads(package: &str, name: &str) -> bool {
+    match package {
+        "fmt" => {
+            !name.starts_with("Sscan") && !name.starts_with("Fscan") && !name.starts_with("Scan")
+        }
+        "log" | "log/slog" | "sort" | "strings" | "bytes" | "slices" | "errors" => true,
+        "encoding/json" | "encoding/xml" => name.starts_with("Marshal"),
+        "maps" => true,
+        "reflect" => name == "DeepEqual" || name == "TypeOf",
+        _ => false,
+    }
+}
