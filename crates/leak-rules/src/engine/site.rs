@@ -379,6 +379,8 @@ pub enum Pattern {
     },
     /// A map is never made anew: the "call" names it, the statement deletes from it.
     MakeAnew,
+    /// A label is the path of a request: the "call" is the label's value.
+    RouteLabel,
 }
 
 /// Ways to keep something by accident.

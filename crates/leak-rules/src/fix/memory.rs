@@ -1,5 +1,6 @@
 //! Fixes for what only grows: the least that bounds it. What a good bound is, and what may be forgotten, is for the author to say.
 
+use go_model::facts::Res;
 use go_model::members::write_ty;
 use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{ExprId, ExprKind, StmtKind};
@@ -23,6 +24,7 @@ pub(super) fn fix(cx: &Cx<'_>, pattern: Pattern) -> Option<Fix> {
         Pattern::Bound { map: true } => bound_map(cx),
         Pattern::Bound { map: false } => bound_slice(cx),
         Pattern::MakeAnew => make_anew(cx),
+        Pattern::RouteLabel => route_label(cx),
         _ => None,
     }
 }
@@ -135,6 +137,30 @@ fn make_anew(cx: &Cx<'_>) -> Option<Fix> {
     )?;
     builder.fix(
         format!("move the entries to a new map when {SMALL} are left (choose the size)"),
+        Safety::Unsafe,
+    )
+}
+
+/// `r.URL.Path` becomes `r.Pattern`.
+fn route_label(cx: &Cx<'_>) -> Option<Fix> {
+    let path = cx.site.acquire.call;
+    let tree = cx.tree();
+    let ExprKind::Selector { base: url, name } = &tree[path].kind else {
+        return None;
+    };
+    let ExprKind::Selector { base: request, .. } = &tree[*url].kind else {
+        return None;
+    };
+    let of_request = matches!(cx.facts().refs.get(*url), Some(Res::Field { owner: Some(owner), name })
+        if owner.is("net/http", "Request") && *name == "URL");
+    if cx.ctx.go < (1, 23) || name.name != "Path" || !of_request {
+        return None;
+    }
+    let pattern = format!("{}.Pattern", plain(cx, *request)?);
+    let mut builder = cx.builder();
+    builder.replace(cx.abs(tree[path].range), pattern.clone());
+    builder.fix(
+        format!("use `{pattern}` (the route that an `http.ServeMux` chose)"),
         Safety::Unsafe,
     )
 }

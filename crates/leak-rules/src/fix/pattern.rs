@@ -41,7 +41,9 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
         Pattern::HeaderTimeoutField => add_field(cx, "ReadHeaderTimeout", 10),
         Pattern::AfterFunc { context } => keep_handle(cx, context),
         Pattern::DropsClose { exit, operand } => with_closer(cx, exit, operand),
-        Pattern::Bound { .. } | Pattern::MakeAnew => super::memory::fix(cx, pattern),
+        Pattern::Bound { .. } | Pattern::MakeAnew | Pattern::RouteLabel => {
+            super::memory::fix(cx, pattern)
+        }
         _ => return super::goroutine::fixes(cx, pattern),
     };
     fix.into_iter().collect()

@@ -43,6 +43,7 @@ pub mod retained_substring;
 pub mod time_after_in_loop;
 pub mod time_tick;
 pub mod unbounded_goroutines;
+pub mod unbounded_labels;
 pub mod unbounded_map;
 pub mod unbounded_slice;
 pub mod unclosed_conn;
@@ -191,6 +192,7 @@ static DECLARED: &[&Declared] = &[
     &time_after_in_loop::RULE,
     &time_tick::RULE,
     &unbounded_goroutines::RULE,
+    &unbounded_labels::RULE,
     &unbounded_map::RULE,
     &unbounded_slice::RULE,
     &unclosed_conn::RULE,

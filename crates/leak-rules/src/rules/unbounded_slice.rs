@@ -119,7 +119,7 @@ type server struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.history = append(s.history, r.URL.String())
 	if len(s.history) > 10 {
-		s.history = s.history[1:]
+		s.history = append(s.history[:0:0], s.history[1:]...)
 	}
 	s.sent = append(s.sent, r.URL.String())
 }

@@ -13,6 +13,7 @@
 
 mod body;
 mod index;
+pub(crate) mod labels;
 mod life;
 mod place;
 mod repeat;

@@ -94,7 +94,7 @@ fn package(cx: &CheckContext<'_>) -> Option<(PackageId, Arc<FxHashSet<Name>>)> {
 }
 
 /// `F` or `T.M`.
-fn name_of(db: &dyn Db, decl: DeclId) -> String {
+pub(super) fn name_of(db: &dyn Db, decl: DeclId) -> String {
     match decl.receiver(db) {
         Some(ty) => format!("{ty}.{}", decl.name(db)),
         None => decl.name(db).to_string(),
