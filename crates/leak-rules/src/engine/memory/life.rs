@@ -142,7 +142,7 @@ fn is_set(db: &dyn Db, package: PackageId, name: Name) -> bool {
 }
 
 /// Whether values of a type are made in code that runs again and again: each of them may live as short as it likes.
-fn is_made_again(db: &dyn Db, package: PackageId, ty: Name) -> bool {
+pub(super) fn is_made_again(db: &dyn Db, package: PackageId, ty: Name) -> bool {
     let Some(mentions) = who_mentions(db, package, ty) else {
         return false;
     };

@@ -12,10 +12,9 @@ use go_syntax::ast::StmtId;
 use super::index::{holders, may_delete, may_grow};
 use super::life::Life;
 use super::place::{Place, Shelf};
-use super::repeat::{Chain, Runs};
-use super::source::Through;
+use super::repeat::Runs;
 use super::uses::{Op, Use, uses};
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Growing, Verdict, Why, verdict};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::pattern::step;
@@ -103,7 +102,10 @@ pub(super) fn name_of(db: &dyn Db, decl: DeclId) -> String {
 
 fn holder(place: Place, life: Option<Life>) -> String {
     let lives = match life {
-        None => return format!("the package variable `{place}`"),
+        None if !matches!(place, Place::Field(..)) => {
+            return format!("the package variable `{place}`");
+        }
+        None => return format!("`{place}`"),
         Some(Life::Variable(name)) => format!("held by the package variable `{name}`"),
         Some(Life::Serves) => "its holder answers requests".to_owned(),
         Some(Life::Works) => "its holder works in a loop".to_owned(),
@@ -121,8 +123,7 @@ fn grows(
     verdict: &Verdict,
 ) -> RawFinding {
     let holder = holder(used.place, verdict.life);
-    let chain = verdict.growing.first().and_then(|g| g.chain.as_ref());
-    let when = when(chain);
+    let when = when(verdict.growing.first().map(|g| &g.why));
     let message = match shelf {
         Shelf::Map | Shelf::SyncMap => format!(
             "{holder} gets an entry for each new key {when}, and nothing in the package takes one out or limits their number"
@@ -149,26 +150,19 @@ fn site(cx: &CheckContext<'_>, used: &Use, stmt: StmtId, pattern: Pattern) -> Op
     Some(Box::new(site))
 }
 
-/// Keys that were received or looked up may be some of a few, unless the map only remembers which ones there were.
 fn severity(verdict: &Verdict) -> Severity {
-    let sure = verdict.growing.iter().any(|g| {
-        g.growth.set
-            || g.chain
-                .as_ref()
-                .is_none_or(|c| c.through == Through::Straight)
-    });
-    if sure {
-        Severity::Information
-    } else {
-        Severity::Hint
+    match verdict.growing.iter().any(Growing::is_sure) {
+        true => Severity::Information,
+        false => Severity::Hint,
     }
 }
 
-fn when(chain: Option<&Chain>) -> &'static str {
-    match chain.map(|c| c.runs) {
-        Some(Runs::Handler) => "for every request",
-        Some(_) => "in each round of a loop that goes on as long as the process",
-        None => "that is asked for",
+fn when(why: Option<&Why>) -> &'static str {
+    match why {
+        Some(Why::Called(chain)) if chain.runs == Runs::Handler => "for every request",
+        Some(Why::Called(_)) => "in each round of a loop that goes on as long as the process",
+        Some(Why::Asked) => "that is asked for",
+        Some(Why::Shared) | None => "that callers bring",
     }
 }
 
@@ -226,7 +220,7 @@ fn base(
 /// How it comes to grow again and again, and where else it grows.
 fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec<RawRelated>) {
     let db = cx.db;
-    if let Some(chain) = verdict.growing.first().and_then(|g| g.chain.as_ref()) {
+    if let Some(Why::Called(chain)) = verdict.growing.first().map(|g| &g.why) {
         for (i, decl) in chain.decls.iter().enumerate() {
             let name = name_of(db, *decl);
             let message = match (i == 0, chain.runs) {

@@ -12,7 +12,7 @@ use go_syntax::{NodeId, TextRange};
 
 use super::body::{self, Body, Given};
 use super::place::{Place, Shelf, place, shelf};
-use super::repeat::{Runs, runs};
+use super::repeat::{Runs, callers, runs};
 use super::source::{Source, source};
 
 /// How something grows.
@@ -28,6 +28,8 @@ pub(crate) struct Growth {
     pub(crate) outer: bool,
     /// A map that only remembers which keys there were.
     pub(crate) set: bool,
+    /// What is put in is made here, one at a time: no list of what callers register, and nothing that is loaded in a loop.
+    pub(crate) made: bool,
 }
 
 /// What is done with a place.
@@ -248,6 +250,7 @@ impl Look<'_, '_> {
             memo,
             outer,
             set: false,
+            made: false,
         };
         self.put(Op::Grow(growth), at);
     }
@@ -411,8 +414,9 @@ impl Look<'_, '_> {
             (Shelf::SyncMap, "Store" | "Swap" | "LoadOrStore") => {
                 let key = args.first().map_or(Source::Unknown, |k| source(body, *k));
                 let memo = args.get(1).is_some_and(|value| self.keeps(*value))
-                    && (name.name == "LoadOrStore" || self.looks_up(call));
+                    && (name.name == "LoadOrStore" || self.looks_up(call, args));
                 self.grow(key, call, true, memo);
+                self.mark_made(args.get(1).copied(), call);
             }
             (Shelf::SyncMap, "Delete" | "LoadAndDelete" | "CompareAndDelete") => self.remove(call),
             (Shelf::SyncMap, "Clear") => self.put(Op::Reset, call),
@@ -567,7 +571,12 @@ impl Look<'_, '_> {
                             }
                         }
                         StmtKind::Switch { .. } => self.put(Op::Guard, len),
-                        StmtKind::Return(_) => {}
+                        // Whoever asks for the size in the package may limit it.
+                        StmtKind::Return(_)
+                            if !callers(body.db, body.package, body.decl).is_empty() =>
+                        {
+                            self.put(Op::Guard, len);
+                        }
                         _ => {}
                     }
                     return;
@@ -612,8 +621,36 @@ impl Look<'_, '_> {
             let source_place = self.whole(mention, keys);
             if body.same(target, source_place) {
                 self.grow(Source::INPUT, call, keys.len() <= 1, false);
+                self.mark_made(body.args(call).get(1).copied(), call);
             }
         }
+    }
+
+    /// Notes whether what was just put in is made here.
+    fn mark_made(&mut self, value: Option<ExprId>, at: impl Into<NodeId>) {
+        let made = value.is_some_and(|v| self.is_made(v, at));
+        if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
+            growth.made = made;
+        }
+    }
+
+    /// Whether a value is no parameter, function or interface, and stands in no loop.
+    fn is_made(&self, value: ExprId, at: impl Into<NodeId>) -> bool {
+        let body = self.body;
+        let value = body.tree.unparen(value);
+        let looped = body.around(at).any(|node| {
+            matches!(node, NodeId::Stmt(s)
+                if matches!(body.tree[s].kind, StmtKind::For { .. } | StmtKind::Range { .. }))
+        });
+        let given = (body.local(body.root(value)))
+            .is_some_and(|l| body.facts.locals[l].kind == LocalKind::Param);
+        let behaves = body.ty(value).is_none_or(|ty| {
+            matches!(
+                body.view().underlying(ty).kind(),
+                TyKind::Func(_) | TyKind::Interface(_) | TyKind::Unknown
+            )
+        });
+        !looped && !given && !behaves
     }
 
     fn prepended(&mut self, call: ExprId, mention: ExprId, keys: &[ExprId]) {
@@ -866,14 +903,16 @@ impl Look<'_, '_> {
                 key = key.join(found);
             }
         }
-        let memo = value.is_some_and(|v| self.keeps(v)) && self.looks_up(whole);
+        let memo = value.is_some_and(|v| self.keeps(v)) && self.looks_up(whole, &keys[..1]);
         self.grow(key, stmt, outer, memo);
         let set = value.is_some_and(|v| {
             matches!(body.facts.refs.get(v), Some(Res::Bool(true)))
                 || matches!(body.ty(v).map(Ty::kind), Some(TyKind::Struct(f)) if f.is_empty())
         });
+        let made = value.is_some_and(|v| self.is_made(v, stmt));
         if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
             growth.set = set;
+            growth.made = made;
         }
     }
 
@@ -886,20 +925,33 @@ impl Look<'_, '_> {
         {
             return false;
         }
-        body.ty(value).is_some_and(|ty| is_data(body, ty, 4))
+        let Some(ty) = body.ty(value) else {
+            return false;
+        };
+        let locks = ["Mutex", "RWMutex", "Once"];
+        let locks = ty
+            .as_named_or_pointer()
+            .is_some_and(|n| n.package == "sync" && locks.contains(&n.name.as_str()));
+        locks || is_data(body, ty, 4) && source(body, value) > Source::Unknown
     }
 
-    /// Whether the declaration looks something up in the same place elsewhere.
-    fn looks_up(&self, at: ExprId) -> bool {
+    /// Whether the declaration looks the same key up in the same place elsewhere.
+    fn looks_up(&self, at: ExprId, key: &[ExprId]) -> bool {
         let body = self.body;
         let mention = self.subject;
+        let is_key = |e: ExprId| key.first().is_some_and(|k| body.same(e, *k));
         body.tree.exprs.iter().any(|(id, e)| match &e.kind {
-            ExprKind::Index { base, .. } => {
-                id != at && body.same(*base, mention) && !self.is_target(id)
+            ExprKind::Index { base, indices } => {
+                id != at
+                    && body.same(*base, mention)
+                    && !self.is_target(id)
+                    && indices.first().is_some_and(|i| is_key(*i))
             }
-            ExprKind::Call { func, .. } => match &body.tree[body.tree.unparen(*func)].kind {
+            ExprKind::Call { func, args, .. } => match &body.tree[body.tree.unparen(*func)].kind {
                 ExprKind::Selector { base, name } => {
-                    name.name == "Load" && body.same(*base, mention)
+                    name.name == "Load"
+                        && body.same(*base, mention)
+                        && args.first().is_some_and(|a| is_key(*a))
                 }
                 _ => false,
             },

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use go_model::db::{Db, DeclId};
-use go_model::outline::outline;
-use go_model::package::PackageId;
+use go_model::db::{Db, DeclId, SourceFile};
+use go_model::outline::{TypeRef, outline};
+use go_model::package::{PackageId, package_item, package_of_decl};
 
-use super::index::who_mentions;
-use super::life::{Life, is_overwritten, life};
+use super::index::{fields, who_mentions};
+use super::life::{Life, is_made_again, is_overwritten, life};
 use super::place::{Place, Shelf};
-use super::repeat::{Chain, Runs, repeated};
+use super::repeat::{Chain, Runs, callers, repeated};
+use super::shape::shape;
 use super::source::{Source, Through};
 use super::uses::{Growth, Op, ops};
 
@@ -19,8 +20,29 @@ pub(crate) struct Growing {
     /// The declaration in which it grows, and how.
     pub(crate) decl: DeclId,
     pub(crate) growth: Growth,
-    /// Why that runs again and again; `None` where results are kept for whoever asks.
-    pub(crate) chain: Option<Chain>,
+    pub(crate) why: Why,
+}
+
+/// Why something is taken to grow again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It is called by what runs again and again.
+    Called(Chain),
+    /// Results are kept for whoever asks.
+    Asked,
+    /// Whoever holds it may make it grow, and nobody can make it smaller.
+    Shared,
+}
+
+impl Growing {
+    /// Keys that were received or looked up may be some of a few, unless the map only remembers which ones there were.
+    pub(crate) fn is_sure(&self) -> bool {
+        match &self.why {
+            Why::Called(chain) => self.growth.set || chain.through == Through::Straight,
+            Why::Asked => true,
+            Why::Shared => false,
+        }
+    }
 }
 
 /// What is known of a place that grows.
@@ -74,13 +96,26 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
             if is_overwritten(db, package, ty) {
                 return None;
             }
-            Some(life(db, package, ty)?)
+            life(db, package, ty)
         }
     };
-    let growing: Vec<Growing> = (grows.into_iter())
-        .filter(|(decl, _)| !outline(db, decl.file(db)).generated)
-        .filter_map(|(decl, growth)| grown(db, decl, growth, is_main))
-        .collect();
+    grows.retain(|(decl, _)| is_real(db, decl.file(db)));
+    let lives = life.is_some() || !matches!(place, Place::Field(..));
+    let mut growing: Vec<Growing> = Vec::new();
+    if lives {
+        let grown = |(decl, growth): &(DeclId, Growth)| grown(db, *decl, *growth, is_main);
+        growing.extend(grows.iter().filter_map(grown));
+    }
+    // What is sure is told first.
+    growing.sort_by_key(|g| !g.is_sure());
+    if growing.is_empty() && removes.is_empty() && !is_main && may_be_shared(db, package, place) {
+        let shared = |(decl, growth): &&(DeclId, Growth)| is_shared(db, *decl, *growth, place);
+        growing.extend(grows.iter().filter(shared).map(|(decl, growth)| Growing {
+            decl: *decl,
+            growth: *growth,
+            why: Why::Shared,
+        }));
+    }
     if growing.is_empty() {
         return None;
     }
@@ -107,13 +142,7 @@ fn is_repeated(db: &dyn Db, decl: DeclId, runs: Runs) -> bool {
 
 /// Whether a growth happens again and again with keys from outside.
 fn grown(db: &dyn Db, decl: DeclId, growth: Growth, is_main: bool) -> Option<Growing> {
-    let whole = |chain| {
-        Some(Growing {
-            decl,
-            growth,
-            chain,
-        })
-    };
+    let whole = |why| Some(Growing { decl, growth, why });
     let (bits, through) = match growth.key {
         Source::Params(bits, through) => (bits, through),
         Source::Input(through) => (0, through),
@@ -126,13 +155,13 @@ fn grown(db: &dyn Db, decl: DeclId, growth: Growth, is_main: bool) -> Option<Gro
     };
     match growth.runs {
         Runs::Once => return None,
-        Runs::Handler => return whole(Some(here(Runs::Handler))),
-        Runs::Loop if bits == 0 => return whole(Some(here(Runs::Loop))),
+        Runs::Handler => return whole(Why::Called(here(Runs::Handler))),
+        Runs::Loop if bits == 0 => return whole(Why::Called(here(Runs::Loop))),
         Runs::Loop | Runs::Function => {}
     }
     if let Some(mut chain) = repeated(db, decl, bits) {
         chain.through = chain.through.max(through);
-        return whole(Some(chain));
+        return whole(Why::Called(chain));
     }
     // A cache that anybody may ask: results are kept for each argument.
     let keyed = matches!(growth.shelf, Shelf::Map | Shelf::SyncMap);
@@ -145,6 +174,68 @@ fn grown(db: &dyn Db, decl: DeclId, growth: Growth, is_main: bool) -> Option<Gro
     asked.then_some(Growing {
         decl,
         growth,
-        chain: None,
+        why: Why::Asked,
     })
+}
+
+/// Whether a file is neither generated nor a help for tests.
+fn is_real(db: &dyn Db, file: SourceFile) -> bool {
+    let outline = outline(db, file);
+    let tests = |path: &str| path == "testing" || path == "net/http/httptest";
+    !outline.generated && !outline.imports.iter().any(|i| tests(i.path.as_str()))
+}
+
+/// Whether a place is made for several goroutines: a package variable, or a field beside a lock.
+fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
+    let Place::Field(ty, _) = place else {
+        return true;
+    };
+    if is_made_again(db, package, ty) {
+        return false;
+    }
+    let Some(item) = package_item(db, package, ty) else {
+        return false;
+    };
+    let mut found = false;
+    fields(&item, &mut |_, _, field| {
+        let inner = match field {
+            TypeRef::Pointer(inner) => inner,
+            other => other,
+        };
+        found |= matches!(inner, TypeRef::Qualified(package, name)
+            if *package == "sync" && matches!(name.as_str(), "Mutex" | "RWMutex" | "Map"));
+    });
+    found
+}
+
+/// Whether an exported function that makes no new holder puts something in that it makes, by a key that it is given.
+fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
+    let keyed = growth.key > Source::Unknown;
+    if !keyed || !growth.made || growth.runs != Runs::Function {
+        return false;
+    }
+    let package = package_of_decl(db, decl);
+    let mut seen = vec![decl];
+    let mut next = 0;
+    while next < seen.len() && next < 30 {
+        let at = seen[next];
+        next += 1;
+        let makes = match place {
+            Place::Field(ty, _) => shape(db, at).makes.iter().any(|(made, _)| *made == ty),
+            // A list of all that there are is filled by what makes them.
+            Place::Var(_) | Place::Inner(..) => growth.shelf == Shelf::Slice,
+        };
+        if makes {
+            continue;
+        }
+        if at.name(db).is_exported() {
+            return true;
+        }
+        for (caller, called) in callers(db, package, at) {
+            if called.runs != Runs::Once && !seen.contains(&caller) {
+                seen.push(caller);
+            }
+        }
+    }
+    false
 }
