@@ -48,6 +48,8 @@
 //! - The goroutine sends in a loop: how often is not known.
 //! - On the way to the return the function learns that the goroutine has ended: it waits for a group, or receives what the goroutine sends
 //!   or closes last.
+//! - The function closes the channel when it returns: the send panics then.
+//! - The goroutine serves and does not send when it was stopped (`http.ErrServerClosed`), and the server is stopped on the way.
 //! - In `main.main` of a command, and in what only `main` calls once: the process ends with it.
 //!
 //! # Fix safety

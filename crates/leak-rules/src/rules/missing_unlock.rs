@@ -34,6 +34,8 @@
 //!
 //! # When it stays silent
 //! - The function never unlocks, or does not unlock before its last return: the lock is held by contract.
+//! - A function of the package that calls it gives the lock back, which it has not taken.
+//! - The function waits for itself there already: that is for `double-lock`.
 //! - The lock is unlocked by a deferred call, in a closure, or by a function that is called with it.
 //! - It is taken on a condition.
 //! - The lock, or a method of it, is given to somebody else.

@@ -160,7 +160,9 @@ pub(super) fn abandoned(
     start: (BlockId, usize),
 ) -> Vec<RawFinding> {
     let threads = &partners.threads;
+    // A send on a channel that is closed panics: it does not wait.
     if partners.other_receiver
+        || partners.owner_closes
         || channel.capacity.is_none()
         || !threads.iter().any(|t| t.most.is_some_and(|n| n.most > 0))
     {
@@ -297,10 +299,8 @@ fn abandoned_finding(
     };
     // The send of a recovered panic is not the one to show.
     let own = |s: &&Op| s.literal == thread.literal;
-    let send = match twice {
-        true => thread.sends.iter().rfind(own),
-        false => thread.sends.iter().find(own),
-    };
+    // The last one comes when the work is done: others are mostly for what fails at once.
+    let send = thread.sends.iter().rfind(own);
     let send = send.or(thread.sends.first()).map(|s| s.stmt);
     let start = go_range(f, thread);
     let range = send.map_or(start, |s| f.tree[s].range);

@@ -106,6 +106,8 @@ pub(super) struct Partners {
     pub(super) other_sender: bool,
     /// Somebody else may close it.
     pub(super) other_closer: bool,
+    /// The owner closes it in a literal that it calls or defers.
+    pub(super) owner_closes: bool,
     /// Its length is asked for, or it is sent on or received from without blocking.
     pub(super) measured: bool,
 }
@@ -122,6 +124,7 @@ impl Partners {
             other_receiver: false,
             other_sender: false,
             other_closer: false,
+            owner_closes: false,
             measured: false,
         };
         for op in &channel.ops {
@@ -172,7 +175,10 @@ impl Partners {
                 },
                 OpKind::Close => match runner {
                     Runner::Own(false) => this.own_closes.push(*op),
-                    _ => this.other_closer = true,
+                    other => {
+                        this.other_closer = true;
+                        this.owner_closes |= other == Runner::Own(true);
+                    }
                 },
                 OpKind::Given { call, index } => {
                     let effect = effect_of_call(f.d, call, index, 0);

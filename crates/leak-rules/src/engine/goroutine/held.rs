@@ -204,7 +204,7 @@ fn lock_of(d: &Declaration<'_>, call: ExprId) -> Option<Key> {
     Some(found)
 }
 
-fn class_of(d: &Declaration<'_>, call: ExprId, key: &Key) -> Option<Class> {
+pub(super) fn class_of(d: &Declaration<'_>, call: ExprId, key: &Key) -> Option<Class> {
     if let Root::Package(item) = key.root {
         return Some(Class::Package(item, key.path.clone()));
     }

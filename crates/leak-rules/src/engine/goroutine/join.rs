@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use go_model::cfg::{BlockId, Cond, Node, Terminator};
 use go_model::db::{Db, DeclId, decl_tree};
-use go_model::facts::{Callee, Facts, LocalId, LocalKind};
+use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::package::package_of_decl;
 use go_model::types::{Ty, TyKind};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
-use go_syntax::{NodeId, TextRange};
+use go_syntax::{Literals, NodeId, TextRange};
 
 use super::callers::end_the_process;
 use super::channel::has_literal_owner;
@@ -21,6 +21,7 @@ use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::engine::find::enclosing_literal;
 use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::pattern::{finding, step};
 use crate::engine::site::{FixSite, Pattern};
@@ -866,7 +867,14 @@ fn look(
     if !question.joined || endings.is_empty() {
         return None;
     }
-    let (declined, skipped): (Vec<_>, Vec<_>) = endings.into_iter().partition(|e| e.state.declined);
+    let (mut declined, skipped): (Vec<_>, Vec<_>) =
+        endings.into_iter().partition(|e| e.state.declined);
+    if is_told(uses, &control, worker) {
+        declined.clear();
+    }
+    if (declined.is_empty() && skipped.is_empty()) || ends_by_itself(d, worker) {
+        return None;
+    }
     let start = start_range(&f, worker);
     // One finding a goroutine: what waits for ever counts more.
     if cx.speaks_of(start) || waits_for_the_lost(cx, uses, &f, handles, worker) {
@@ -887,6 +895,107 @@ fn look(
             }
             found
         }
+    })
+}
+
+/// Whether the owner tells a goroutine to stop, on whatever path: by something that the goroutine works with, or, if it waits for others, by
+/// whatever is cancelled or closed before it is started.
+fn is_told(uses: &Uses<'_, '_>, control: &Control<'_, '_>, worker: &Worker) -> bool {
+    let d = uses.d;
+    let start = d.tree[worker.stmt].range;
+    let own = |range: TextRange| enclosing_literal(d.tree, range) == worker.by;
+    let wakes = d.tree.stmts.iter().any(|(id, s)| {
+        let simple = matches!(
+            s.kind,
+            StmtKind::Expr(_)
+                | StmtKind::Send { .. }
+                | StmtKind::Assign { .. }
+                | StmtKind::Defer(_)
+        );
+        simple
+            && s.range.start() >= start.end()
+            && own(s.range)
+            && control.may_wake(id.into(), false)
+    });
+    if wakes {
+        return true;
+    }
+    let relays = worker.literal.is_some_and(|literal| {
+        (d.tree.exprs.iter()).any(|(id, e)| {
+            matches!(e.kind, ExprKind::Call { .. })
+                && uses.literal_of(id) == Some(literal)
+                && group_method(d, id).is_some_and(|name| name == "Wait")
+        })
+    });
+    relays
+        && (d.tree.exprs.iter()).any(|(id, e)| match &e.kind {
+            ExprKind::Call { func, .. } => {
+                e.range.end() <= start.start()
+                    && (is_builtin(d, id, "close") || is_cancel(d, *func))
+            }
+            _ => false,
+        })
+}
+
+/// Whether what is called cancels a context.
+fn is_cancel(d: &Declaration<'_>, func: ExprId) -> bool {
+    let func = d.tree.unparen(func);
+    let ty = match d.facts.refs.get(func) {
+        Some(Res::Local(local)) => Some(&d.facts.locals[*local].ty),
+        _ => d.facts.types.get(func),
+    };
+    ty.is_some_and(|ty| {
+        ty.is_named("context", "CancelFunc") || ty.is_named("context", "CancelCauseFunc")
+    })
+}
+
+/// Packages whose functions come back at once, or when a time has passed.
+const QUICK: &[&str] = &[
+    "bytes",
+    "errors",
+    "fmt",
+    "log",
+    "log/slog",
+    "math",
+    "slices",
+    "sort",
+    "strconv",
+    "strings",
+    "sync/atomic",
+    "time",
+];
+
+/// Whether a goroutine surely comes to its end by itself, soon: it waits for nobody, and calls only what does not either.
+fn ends_by_itself(d: &Declaration<'_>, worker: &Worker) -> bool {
+    let Some(literal) = worker.literal else {
+        return false;
+    };
+    d.tree.walk(literal, Literals::Enter).all(|id| match id {
+        NodeId::Stmt(s) => !matches!(
+            d.tree[s].kind,
+            StmtKind::For { .. }
+                | StmtKind::Range { .. }
+                | StmtKind::Select { .. }
+                | StmtKind::Send { .. }
+                | StmtKind::Go(_)
+        ),
+        NodeId::Expr(e) => match &d.tree[e].kind {
+            ExprKind::Unary {
+                op: UnaryOp::Receive,
+                ..
+            } => false,
+            ExprKind::Call { func, .. } => {
+                matches!(
+                    d.facts.callees.get(e),
+                    Some(Callee::Builtin(_) | Callee::Conversion)
+                ) || d.tree.func_lit(d.tree.unparen(*func)).is_some()
+                    || is_cancel(d, *func)
+                    || group_method(d, e).is_some_and(|name| name == "Done")
+                    || d.target(e)
+                        .is_some_and(|t| t.ty.is_none() && QUICK.iter().any(|p| t.package == *p))
+            }
+            _ => true,
+        },
     })
 }
 

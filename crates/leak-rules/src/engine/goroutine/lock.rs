@@ -7,13 +7,15 @@ use go_model::package::package_of_decl;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, Name, NodeId};
 
+use super::contract::callers_give_back;
+use super::held::class_of;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
 use crate::engine::find::last_name;
-use crate::engine::function::{Declaration, Function};
+use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::outline::render;
 use crate::engine::pattern::{self, finding, step};
 use crate::engine::site::{FixSite, Pattern};
@@ -53,7 +55,7 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
     if !skips && !mixes {
         return Vec::new();
     }
-    pattern::check(cx, &|f| {
+    let mut found = pattern::check(cx, &|f| {
         let mut found = match mixes {
             true => mismatched(cx, f, rule),
             false => Vec::new(),
@@ -67,7 +69,13 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
             found.extend(missing.into_iter().filter(|m| !known.contains(&m.range)));
         }
         found
-    })
+    });
+    // Where it waits for itself, it does not come to the return.
+    if !found.is_empty() {
+        let twice = super::relock::findings(cx, crate::rules::double_lock::RULE.name);
+        found.retain(|one| !twice.iter().any(|t| t.range == one.range));
+    }
+    found
 }
 
 /// Whether something locks as a reader and unlocks as a writer, or the other way round: a question before anything is resolved.
@@ -412,6 +420,14 @@ fn missing(
     }
     let endings: Vec<&Ending<bool>> = endings.iter().collect();
     endings.first()?;
+    // Who calls it knows that it comes back with the lock.
+    if f.literal.is_none()
+        && f.d.depth == Depth::Full
+        && class_of(f.d, lock.call, &lock.key)
+            .is_some_and(|class| callers_give_back(f.d, &class, lock.reads))
+    {
+        return None;
+    }
     let text = render(f.tree, receiver(f.tree, lock.call)?, 60);
     let verb = if lock.reads { "RUnlock" } else { "Unlock" };
     let message = format!(

@@ -19,6 +19,7 @@ mod callers;
 pub(crate) mod channel;
 pub(crate) mod cond;
 pub(crate) mod context;
+mod contract;
 mod control;
 mod effect;
 pub(crate) mod endless;

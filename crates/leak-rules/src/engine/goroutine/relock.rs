@@ -64,6 +64,16 @@ fn look(
     if walked.is_none() {
         return Vec::new();
     }
+    // Behind the first place nothing is reached.
+    let before = |a: &ExprId, b: &ExprId| f.tree[*a].range.start() < f.tree[*b].range.start();
+    let all: Vec<(ExprId, usize)> = places.iter().map(|(at, h, _)| (*at, *h)).collect();
+    places.retain(|(at, held, _)| {
+        !(all.iter()).any(|(other, h)| {
+            before(other, at)
+                && locks.ops[*h].key == locks.ops[*held].key
+                && (locks.ops[*held].call == *other || locks.ops[*held].call == locks.ops[*h].call)
+        })
+    });
     places
         .into_iter()
         .map(|(at, first, steps)| double(f, locks, at, first, steps, rule))
