@@ -1,39 +1,5 @@
 ;;; Run by emacs -Q --batch -l: an error ends Emacs with status 255.  -*- lexical-binding: t -*-
-(require 'eglot)
-(add-to-list 'load-path (expand-file-name "editors/emacs" (getenv "ROOT")))
-(require 'stopleak)
-(defun env (name) (getenv name))
-(defun wait (what condition)
-  (with-timeout (60 (error "timeout: %s" what))
-    (let (result)
-      (while (not (setq result (funcall condition))) (accept-process-output nil 0.05))
-      result)))
-
-;; No go-mode is needed: a mode by that name is enough.
-(define-derived-mode go-mode prog-mode "Go")
-(add-to-list 'auto-mode-alist '("\\.go\\'" . go-mode))
-(setq stopleak-program (env "STOPLEAK"))
-(stopleak-setup-eglot)
-(setq eglot-sync-connect 20 eglot-autoshutdown t eglot-confirm-server-edits nil)
-;; As a repository would say.
-(setq project-find-functions (list (lambda (_) (cons 'transient (file-name-as-directory (env "WORKSPACE"))))))
-(setq vc-handled-backends nil make-backup-files nil)
-
-(defun finding (text)
-  (seq-find (lambda (d) (string-search text (flymake-diagnostic-text d))) (flymake-diagnostics)))
-(defun await (text)
-  (wait text (lambda () (or (finding text) (ignore (flymake-start))))))
-;; Batch mode is never idle, and eglot tells of changes when it is: a save tells too.
-(defun await-gone (text)
-  (save-buffer)
-  (wait (concat "gone: " text) (lambda () (or (not (finding text)) (ignore (flymake-start))))))
-(defun act (d title)
-  (let ((actions (eglot-code-actions (flymake-diagnostic-beg d) (flymake-diagnostic-end d))))
-    (dolist (a actions) (message "action: %s (%s)" (plist-get a :title) (plist-get a :kind)))
-    (eglot-execute (eglot-current-server)
-                   (seq-find (lambda (a) (string-search title (plist-get a :title))) actions))))
-(defun visit (file) (find-file (expand-file-name file (env "WORKSPACE"))))
-(defun must-have (text) (unless (string-search text (buffer-string)) (error "no %s" text)))
+(load (expand-file-name "common.el" (file-name-directory load-file-name)))
 
 (visit (env "FILE"))
 (call-interactively #'eglot)

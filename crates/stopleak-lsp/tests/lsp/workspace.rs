@@ -251,3 +251,26 @@ fn without_a_folder_there_is_no_workspace() {
     );
     client.leave();
 }
+
+#[test]
+fn all_folders_with_the_settings_of_each() {
+    let (one, two) = (project(), project());
+    let mut client = Setup::default()
+        .with("workspace.configuration", json!(true))
+        .root(one.path())
+        .root(two.path())
+        .start();
+    client
+        .settings
+        .insert(uri(two.path()), json!({ "enable": false }));
+    client.wait_for(|message| message["method"] == "workspace/configuration");
+    assert_eq!(command(&mut client, CHECK)["files"], 8);
+    let items = command(&mut client, CHECK)["items"].clone();
+    let of = |root: &Path| {
+        let items = items.as_array().unwrap().iter();
+        let here = items.filter(|it| it["uri"].as_str().unwrap().starts_with(&uri(root)));
+        here.count()
+    };
+    assert_eq!((of(one.path()), of(two.path())), (3, 0));
+    client.leave();
+}

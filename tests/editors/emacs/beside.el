@@ -1,0 +1,17 @@
+;;; Run by emacs -Q --batch -l: gopls and stopleak in one buffer, through the multiplexer.  -*- lexical-binding: t -*-
+(load (expand-file-name "common.el" (file-name-directory load-file-name)))
+
+(unless (equal (car (stopleak-eglot-contact)) "rass") (error "rass or gopls is not on PATH"))
+(defun all (text)
+  (seq-filter (lambda (d) (string-search text (flymake-diagnostic-text d))) (flymake-diagnostics)))
+(visit "internal/watch/watch.go")
+(call-interactively #'eglot)
+(await "stopleak [unstopped-ticker]")
+(await "lostcancel")
+(dolist (d (flymake-diagnostics)) (message "%s" (flymake-diagnostic-text d)))
+(dolist (text '("stopleak [unstopped-ticker]" "stopleak [dropped-cancel]" "stopleak [unstopped-timer]" "lostcancel"))
+  (unless (= 1 (length (all text))) (error "not once: %s" text)))
+(act (await "stopleak [unstopped-ticker]") "defer `ticker.Stop()`")
+(must-have "defer ticker.Stop()")
+(await-gone "stopleak [unstopped-ticker]")
+(eglot-shutdown (eglot-current-server))
