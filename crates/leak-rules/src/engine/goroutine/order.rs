@@ -40,6 +40,8 @@ struct Edge {
     /// Where the first one is taken, and where the second one is, or what is called that takes it.
     first: TextRange,
     second: TextRange,
+    /// Whether each of them is taken as a reader.
+    reads: (bool, bool),
     /// From there to the lock.
     steps: Vec<RawRelated>,
 }
@@ -107,7 +109,10 @@ fn edges_of(db: &dyn Db, decl: DeclId) -> Vec<Edge> {
             .map(|op| op.class.clone().filter(|_| is_followed(&f, &op.key)))
             .collect();
         let mut here: Vec<Edge> = Vec::new();
-        let mut add = |held: &[usize], taken: &Class, second: TextRange, steps: &[RawRelated]| {
+        let mut add = |held: &[usize],
+                       (taken, reads): (&Class, bool),
+                       second: TextRange,
+                       steps: &[RawRelated]| {
             for h in held {
                 let Some(first) = &classes[*h] else { continue };
                 if first == taken {
@@ -127,6 +132,7 @@ fn edges_of(db: &dyn Db, decl: DeclId) -> Vec<Edge> {
                     function: f.name(),
                     first: tree[locks.ops[*h].call].range,
                     second,
+                    reads: (locks.ops[*h].reads, reads),
                     steps: steps.to_vec(),
                 };
                 let known = |e: &Edge| e.pair == edge.pair && e.second == edge.second;
@@ -138,13 +144,14 @@ fn edges_of(db: &dyn Db, decl: DeclId) -> Vec<Edge> {
         let walked = locks.walk(&mut |event, held| match event {
             Event::Lock(i) => {
                 if let Some(class) = &classes[i] {
-                    add(held, class, tree[locks.ops[i].call].range, &[]);
+                    let op = &locks.ops[i];
+                    add(held, (class, op.reads), tree[op.call].range, &[]);
                 }
             }
             Event::Call(call) if !held.is_empty() => {
                 for (_, taken) in callees.taken_by(&d, call) {
                     if let Some(class) = &taken.class {
-                        add(held, class, tree[call].range, &taken.steps);
+                        add(held, (class, taken.reads), tree[call].range, &taken.steps);
                     }
                 }
             }
@@ -262,7 +269,16 @@ fn report(
         .collect();
     let (held, taken) = (pair.held.to_string(), pair.taken.to_string());
     let back = others.get(&0)?;
-    let message = match circle.len() {
+    // Readers let each other in, until a writer waits.
+    let shared: Vec<String> = [
+        (edge.reads.0 && back.reads.1, &held),
+        (edge.reads.1 && back.reads.0, &taken),
+    ]
+    .into_iter()
+    .filter(|(both, _)| *both)
+    .map(|(_, lock)| format!("`{lock}`"))
+    .collect();
+    let mut message = match circle.len() {
         1 => format!(
             "`{taken}` is taken with `{held}` held here, and the other way round in `{}`: each may wait for the other",
             back.function
@@ -271,6 +287,12 @@ fn report(
             "`{taken}` is taken with `{held}` held here, and elsewhere `{held}` behind `{taken}` by way of others: they may wait for each other in a circle"
         ),
     };
+    if circle.len() == 1 && !shared.is_empty() {
+        message.push_str(&format!(
+            ", once somebody waits to write {}, which both take as readers",
+            shared.join(" and ")
+        ));
+    }
     let mut found = RawFinding {
         rule,
         severity: Severity::Hint,

@@ -11,7 +11,7 @@ use go_syntax::ast::{BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId, TextRange};
 
 use super::join::is_made_here;
-use super::uses::{Channel, OpKind, Run, Uses, method_of};
+use super::uses::{Channel, OpKind, Run, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
@@ -370,6 +370,8 @@ fn may_wait(f: &Function<'_>, looping: StmtId, next: ExprId) -> bool {
                 op: UnaryOp::Receive,
                 operand,
             } => e != next && !is_end(f, *operand),
+            // What is closed may be what ends the one before.
+            ExprKind::Call { .. } if is_builtin(f.d, e, "close") => true,
             ExprKind::Call { .. } => !is_started(f, e) && !is_quick(f.d, e, MAX_CALLS),
             _ => false,
         },
