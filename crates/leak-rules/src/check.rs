@@ -94,7 +94,7 @@ impl<'a> CheckContext<'a> {
     /// Names and types in the declaration.
     pub(crate) fn facts(&self) -> &'a Facts {
         self.facts
-            .get_or_init(|| crate::engine::facts(self.db, self.decl))
+            .get_or_init(|| cost::of(Part::Facts, || crate::engine::facts(self.db, self.decl)))
     }
 
     /// The declaration for the engine.
@@ -249,9 +249,6 @@ pub fn check_decl(db: &dyn Db, decl: DeclId) -> Arc<Vec<RawFinding>> {
     }
     let facts = OnceCell::new();
     let context = CheckContext::new(db, decl, &tree, &facts);
-    if cost::measured() {
-        cost::of(Part::Facts, || context.facts());
-    }
     for rule in wanted {
         if !context.in_test || rule.tests {
             found.extend(run(rule, &context));

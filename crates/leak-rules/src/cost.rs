@@ -2,6 +2,7 @@
 //!
 //! Nothing is measured unless somebody asks, and then for the whole process.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,19 @@ pub enum Part {
     Facts,
     /// The rules of a family. What several rules share counts for the first that asks for it.
     Rules(Family),
+    /// What a package does with its collections: the part of the memory rules that asks all of a package.
+    Growth,
 }
 
 impl Part {
     /// All parts, in the order in which they come.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Choice,
         Self::Facts,
         Self::Rules(Family::Resources),
         Self::Rules(Family::Goroutines),
         Self::Rules(Family::Memory),
+        Self::Growth,
     ];
 
     /// What it is called in tables.
@@ -34,6 +38,7 @@ impl Part {
             Self::Choice => "which rules to ask",
             Self::Facts => "names and types",
             Self::Rules(family) => family.name(),
+            Self::Growth => "what grows in a package",
         }
     }
 
@@ -59,15 +64,23 @@ pub(crate) fn measured() -> bool {
     MEASURED.load(Ordering::Relaxed)
 }
 
-/// Runs `f`, which is part of `part`.
+thread_local! {
+    /// How long the parts took that ran inside of the one that runs now.
+    static INSIDE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Runs `f`, which is part of `part`. What runs inside of it as another part counts for that one only.
 pub(crate) fn of<T>(part: Part, f: impl FnOnce() -> T) -> T {
     if !measured() {
         return f();
     }
+    let before = INSIDE.replace(0);
     let started = Instant::now();
     let result = f();
-    let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    NANOSECONDS[part.index()].fetch_add(nanoseconds, Ordering::Relaxed);
+    let whole = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let own = whole.saturating_sub(INSIDE.get());
+    INSIDE.set(before.saturating_add(whole));
+    NANOSECONDS[part.index()].fetch_add(own, Ordering::Relaxed);
     result
 }
 

@@ -412,3 +412,66 @@ fn what_is_done_with_a_channel_is_asked_once() {
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!((counts.of("effects"), counts.of("check_decl")), (1, 3));
 }
+
+/// A map that a handler fills by way of another function, and others that have nothing to do with it.
+const FILLED: &str = r#"package p
+
+import "net/http"
+
+var pages = map[string]string{}
+
+// Handle answers.
+func Handle(w http.ResponseWriter, r *http.Request) {
+	keep(r.URL.Path)
+}
+
+func keep(path string) {
+	pages[path] = path
+}
+
+// Other has nothing to do with it.
+func Other(n int) int {
+	found := []int{n}
+	found = append(found, 1)
+	return len(found)
+}
+"#;
+
+const EMPTIED: &str = r#"package p
+
+func forget() {
+	println(len("pages"))
+}
+
+func read(path string) string {
+	return pages[path]
+}
+"#;
+
+#[test]
+fn what_grows_is_asked_of_those_who_mention_it() {
+    let mut p = Project::of([FILLED, EMPTIED, "package q\n"]);
+    assert_eq!(p.findings(), ["keep"]);
+    let counts = p.counts();
+    // Of what fills it, what reads it, and what calls the one that fills it; and of the variable.
+    assert!(counts.of("facts") <= 4, "{}", counts.of("facts"));
+
+    // In a function that does not mention it: nothing is asked again.
+    let (findings, counts) = p.edit("append(found, 1)", "append(found, 12)");
+    assert_eq!(findings, ["keep"]);
+    for never in ["uses", "verdict", "shape"] {
+        assert_eq!(counts.of(never), 0, "{never}");
+    }
+    assert_eq!(counts.of("check_decl"), 1);
+
+    // Where it is filled, without a change of how: the verdict stays.
+    let (findings, counts) = p.edit("pages[path] = path", "pages[path] = path + path");
+    assert_eq!(findings, ["keep"]);
+    assert_eq!((counts.of("uses"), counts.of("facts")), (1, 1));
+    assert_eq!(counts.of("check_decl"), 1);
+
+    // It is not filled for requests any more.
+    let (findings, counts) = p.edit("keep(r.URL.Path)", "_ = r.URL.Path");
+    assert_eq!(findings, Vec::<String>::new());
+    assert!(counts.of("check_decl") <= 2, "{}", counts.of("check_decl"));
+}

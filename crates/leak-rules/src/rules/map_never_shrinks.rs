@@ -44,6 +44,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::cost::{self, Part};
 use crate::engine::dispatch::Need;
 use crate::engine::memory;
 use crate::rules::{Declared, Family};
@@ -64,7 +65,7 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    memory::churning(cx, RULE.name)
+    cost::of(Part::Growth, || memory::churning(cx, RULE.name))
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::cost::{self, Part};
 use crate::engine::dispatch::{Need, Syntax};
 use crate::engine::memory::{self, Shelf};
 use crate::rules::{Declared, Family};
@@ -82,7 +83,9 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    memory::growing(cx, RULE.name, &[Shelf::Map, Shelf::SyncMap])
+    cost::of(Part::Growth, || {
+        memory::growing(cx, RULE.name, &[Shelf::Map, Shelf::SyncMap])
+    })
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::cost::{self, Part};
 use crate::engine::dispatch::Need;
 use crate::engine::memory::{self, Shelf};
 use crate::rules::{Declared, Family};
@@ -77,7 +78,9 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    memory::growing(cx, RULE.name, &[Shelf::Slice, Shelf::List])
+    cost::of(Part::Growth, || {
+        memory::growing(cx, RULE.name, &[Shelf::Slice, Shelf::List])
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! has escaped, and nothing is reported of it.
 
 mod body;
+mod captured;
 mod index;
 pub(crate) mod labels;
 mod life;

@@ -9,6 +9,7 @@ use rustc_hash::FxHashSet;
 
 use go_syntax::ast::StmtId;
 
+use super::captured;
 use super::index::{holders, may_delete, may_grow};
 use super::life::Life;
 use super::place::{Place, Shelf};
@@ -26,14 +27,14 @@ pub(crate) fn growing(
     rule: &'static str,
     shelves: &[Shelf],
 ) -> Vec<RawFinding> {
+    let mut findings = captured::findings(cx, rule, shelves);
     let Some((package, names)) = package(cx) else {
-        return Vec::new();
+        return findings;
     };
     if !may_grow(cx.tree, &names) {
-        return Vec::new();
+        return findings;
     }
     let mut told: Vec<Place> = Vec::new();
-    let mut findings: Vec<RawFinding> = Vec::new();
     for used in uses(cx.db, cx.decl).iter() {
         let Op::Grow(growth) = used.op else { continue };
         if !shelves.contains(&growth.shelf) || told.contains(&used.place) {

@@ -205,6 +205,35 @@ fn given_ops(db: &dyn Db, decl: DeclId, index: i32, depth: u8) -> Arc<Vec<Op>> {
     Arc::new(found.unwrap_or_else(|| vec![Op::Escape]))
 }
 
+/// What a declaration does with a local variable: what, where, the mention, and the statement around it.
+pub(super) fn done_with(
+    body: &Body<'_>,
+    local: LocalId,
+    shelf: Shelf,
+) -> Vec<(Op, TextRange, ExprId, Option<StmtId>)> {
+    let mut found = Vec::new();
+    let mentions = (body.facts.refs.iter()).filter(|(_, res)| **res == Res::Local(local));
+    for (mention, _) in mentions {
+        let mut look = Look {
+            body,
+            shelf,
+            subject: mention,
+            depth: MAX_DEPTH,
+            aliases: vec![local],
+            ops: Vec::new(),
+        };
+        look.mention(mention);
+        for (op, at) in look.ops {
+            let stmt = match at {
+                NodeId::Expr(e) => body.stmt(e),
+                NodeId::Stmt(s) => Some(s),
+            };
+            found.push((op, body.tree.range(at), mention, stmt));
+        }
+    }
+    found
+}
+
 struct Look<'b, 'a> {
     body: &'b Body<'a>,
     shelf: Shelf,

@@ -210,7 +210,8 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
 
 /// Whether an exported function that makes no new holder puts something in that it makes, by a key that it is given.
 fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
-    let keyed = growth.key > Source::Unknown;
+    // A list of all that there are is filled by what makes them.
+    let keyed = matches!(growth.shelf, Shelf::Map | Shelf::SyncMap) && growth.key > Source::Unknown;
     if !keyed || !growth.made || growth.runs != Runs::Function {
         return false;
     }
@@ -222,8 +223,7 @@ fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
         next += 1;
         let makes = match place {
             Place::Field(ty, _) => shape(db, at).makes.iter().any(|(made, _)| *made == ty),
-            // A list of all that there are is filled by what makes them.
-            Place::Var(_) | Place::Inner(..) => growth.shelf == Shelf::Slice,
+            Place::Var(_) | Place::Inner(..) => false,
         };
         if makes {
             continue;
