@@ -42,7 +42,7 @@ pub(crate) enum Op {
     Reset,
     /// Its length is compared with something.
     Guard,
-    /// An element that is a collection gets another name, through which it may shrink.
+    /// An element may shrink: it is cut, or gets another name through which it may.
     Inner,
     /// Somebody else may do anything with it.
     Escape,
@@ -649,7 +649,14 @@ impl Look<'_, '_> {
         if let Some(target) = self.target_of(call) {
             let source_place = self.whole(mention, keys);
             if body.same(target, source_place) {
-                self.grow(Source::INPUT, call, keys.len() <= 1, false);
+                if self.shelf == Shelf::Map
+                    && let Some(key) = keys.first()
+                {
+                    // A new key makes a new element.
+                    self.grow(source(body, *key), call, true, false);
+                    self.mark_made(body.args(call).get(1).copied(), call);
+                }
+                self.grow(Source::INPUT, call, keys.is_empty(), false);
                 self.mark_made(body.args(call).get(1).copied(), call);
             }
         }
@@ -691,7 +698,7 @@ impl Look<'_, '_> {
                     ExprKind::Composite { elements, .. } if !elements.is_empty())
             })
         {
-            self.grow(Source::INPUT, call, keys.len() <= 1, false);
+            self.grow(Source::INPUT, call, keys.is_empty(), false);
         }
     }
 
@@ -914,11 +921,13 @@ impl Look<'_, '_> {
             let is_nil = body.facts.refs.get(value) == Some(&Res::Nil);
             let cut = matches!(body.tree[value].kind, ExprKind::Slice { .. })
                 || body.is_builtin(value, "append");
-            // An element is emptied or cut.
+            // An element is emptied or cut; its key stays.
             if levels.len() == 1 && (is_nil || cut) {
-                let runs = self.runs(stmt.into());
-                self.put(Op::Remove(runs), stmt);
-                return;
+                return self.put(Op::Inner, stmt);
+            }
+            let again = body.args(value).iter().any(|a| body.same(*a, whole));
+            if again {
+                self.put(Op::Inner, stmt);
             }
         }
         let mut key = Source::Bounded;
