@@ -408,6 +408,8 @@ pub enum Retained {
         buffer: LocalId,
         /// It is a slice, or a pointer to one (`true`), rather than a `bytes.Buffer`.
         slice: Option<bool>,
+        /// It is this field of the thing.
+        field: Option<Name>,
         /// The statement is a `defer`.
         deferred: bool,
     },

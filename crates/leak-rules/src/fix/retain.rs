@@ -22,8 +22,11 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
         Retained::NotMeasured {
             buffer,
             slice,
+            field,
             deferred,
-        } => measure(cx, buffer, slice, deferred).into_iter().collect(),
+        } => measure(cx, buffer, slice, field, deferred)
+            .into_iter()
+            .collect(),
         Retained::Hoist {
             before,
             valid,
@@ -120,15 +123,24 @@ fn reset(cx: &Cx<'_>, buffer: LocalId, deferred: bool) -> Option<Fix> {
 }
 
 /// Only buffers that did not grow large go back into the pool.
-fn measure(cx: &Cx<'_>, buffer: LocalId, slice: Option<bool>, deferred: bool) -> Option<Fix> {
+fn measure(
+    cx: &Cx<'_>,
+    buffer: LocalId,
+    slice: Option<bool>,
+    field: Option<Name>,
+    deferred: bool,
+) -> Option<Fix> {
     let range = cx.stmt_range(cx.site.acquire.stmt?);
     let name = cx.facts().locals[buffer].ident.name;
     let size = match slice {
         None => format!("{name}.Cap()"),
-        Some(true) if cx.shadows("cap") || (cx.ctx.declared)(Name::new("cap")) => {
+        Some(_) if cx.shadows("cap") || (cx.ctx.declared)(Name::new("cap")) => {
             return None;
         }
-        Some(true) => format!("cap(*{name})"),
+        Some(true) => match field {
+            Some(field) => format!("cap({name}.{field})"),
+            None => format!("cap(*{name})"),
+        },
         Some(false) => format!("cap({name})"),
     };
     let text = cx.ctx.text;

@@ -1,6 +1,6 @@
 //! # What it does
 //! Reports finalizers and cleanups that refer to the object whose end they wait for, so that it never comes: the function captures the object,
-//! or a cleanup gets it as its argument. It also reports finalizers of objects in a circle.
+//! or a cleanup gets it as its argument. It also reports finalizers of objects in a circle, and of objects that an endless goroutine has.
 //!
 //! # Why it leaks
 //! The runtime keeps the function and its argument until they are called, and with them everything they refer to. If that is the object

@@ -32,7 +32,8 @@
 //! # When it stays silent
 //! - Some function that uses the pool, or calls one which does, looks at a capacity or compares a length.
 //! - Nothing that could be large is written to the buffers: constants, numbers that are printed.
-//! - What lies in the pool is neither a `bytes.Buffer` nor a slice of bytes, or the slice is never appended to: it has a size of its own.
+//! - What lies in the pool is neither a `bytes.Buffer`, a slice of bytes, nor a struct of the package that has such a slice; or the slice is
+//!   never appended to: it has a size of its own.
 //!
 //! # Fix safety
 //! A limit is unsafe: which one is right depends on what is usual in the program, and too small a one makes the pool useless.
@@ -70,19 +71,36 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
                 Stored::Buffer => None,
                 Stored::SlicePointer => Some(true),
                 Stored::Slice => Some(false),
+                Stored::Field(owner, field) => {
+                    if !pool::field_grows(cx, owner, field) {
+                        return None;
+                    }
+                    Some(true)
+                }
                 Stored::Other => return None,
             };
+            let field = match put.stored {
+                Stored::Field(_, field) => Some(field),
+                _ => None,
+            };
             let together = pool::together(cx, put.pool);
-            if together.measures || !together.grows {
+            let for_all = put.stored == Stored::Buffer && pool::is_for_all(cx, &put);
+            if together.measures || !(together.grows || for_all || field.is_some()) {
                 return None;
             }
             let name = cx.facts().locals[put.local].ident.name;
-            let message = format!(
-                "`{name}` goes back into the pool however large it has grown: after a large use its memory stays in use"
-            );
+            let message = match field {
+                None => format!(
+                    "`{name}` goes back into the pool however large it has grown: after a large use its memory stays in use"
+                ),
+                Some(field) => format!(
+                    "`{name}` goes back into the pool however large `{name}.{field}` has grown: after a large use its memory stays in use"
+                ),
+            };
             let retained = Retained::NotMeasured {
                 buffer: put.local,
                 slice,
+                field,
                 deferred: put.deferred,
             };
             Some(put_finding(cx, RULE.name, RULE.severity, message, &put, Some(retained)))

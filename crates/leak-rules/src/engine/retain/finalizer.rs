@@ -1,13 +1,17 @@
 //! Finalizers and cleanups that keep the object they wait for.
 
-use go_model::facts::{LocalId, LocalKind, Res};
+use go_model::db::{Db, DeclId, decl_tree};
+use go_model::facts::{Facts, LocalId, LocalKind, Res};
+use go_model::package::{import_path, package_of_decl};
+use go_model::summary::callee_decl;
 use go_model::types::{Ty, TyKind};
-use go_syntax::ast::{AssignOp, ExprId, ExprKind, StmtKind, UnaryOp};
-use go_syntax::{Name, TextRange};
+use go_syntax::ast::{AssignOp, DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
+use go_syntax::{Literals, Name, TextRange};
 
 use super::function_name;
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::engine::facts;
 use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::{Declaration, Depth};
 use crate::engine::pattern::step;
@@ -195,6 +199,15 @@ fn report(
             at,
             format!("the argument keeps `{name}`"),
         )
+    } else if let Some(at) = kept_by_goroutine(d, object) {
+        (
+            Severity::Information,
+            format!(
+                "a goroutine that does not end by itself refers to `{name}`: the finalizer does not run before it ends"
+            ),
+            at,
+            format!("a goroutine is started that refers to `{name}`"),
+        )
     } else {
         let at = circle(d, object, range)?;
         (
@@ -207,7 +220,10 @@ fn report(
         )
     };
     let literal = enclosing_literal(d.tree, range);
-    let fix = fix(cx, d, registration, severity, by_function.is_some());
+    let by_goroutine = severity == Severity::Information && kept_by_goroutine(d, object).is_some();
+    let fix = (!by_goroutine)
+        .then(|| fix(cx, d, registration, severity, by_function.is_some()))
+        .flatten();
     let site = fix.map(|(retained, parts)| {
         let pattern = Pattern::Retained(retained);
         let mut site = FixSite::pattern(literal, call, None, pattern, cx.in_test);
@@ -307,6 +323,73 @@ fn circle(d: &Declaration<'_>, object: LocalId, before: TextRange) -> Option<Tex
         }
     }
     None
+}
+
+/// Where an endless goroutine is started that refers to the object: here, or in a function that is called with it.
+fn kept_by_goroutine(d: &Declaration<'_>, object: LocalId) -> Option<TextRange> {
+    let stable = d.facts.locals[object].assignments <= 1;
+    let here = started(d.db, d.decl, d.tree, d.facts, object).filter(|_| stable);
+    here.or_else(|| {
+        d.tree.exprs.iter().find_map(|(call, expr)| {
+            let ExprKind::Call { func, args, .. } = &expr.kind else {
+                return None;
+            };
+            let at = args.iter().position(|arg| local(d, *arg) == Some(object));
+            let receives = matches!(d.tree[d.tree.unparen(*func)].kind,
+                ExprKind::Selector { base, .. } if local(d, base) == Some(object));
+            if !stable || at.is_none() && !receives {
+                return None;
+            }
+            let callee = callee_decl(d.db, d.decl, d.facts.callees.get(call)?)?;
+            let own = |decl| import_path(d.db, package_of_decl(d.db, decl));
+            if own(callee) != own(d.decl) {
+                return None;
+            }
+            let (tree, facts) = (decl_tree(d.db, callee), facts(d.db, callee));
+            let param = match at {
+                Some(at) => facts.params.get(at).copied().flatten()?,
+                None => facts.receiver?,
+            };
+            started(d.db, callee, &tree, &facts, param).map(|_| expr.range)
+        })
+    })
+}
+
+/// Where a declaration starts a goroutine that has a variable and goes on and on.
+fn started(
+    db: &dyn Db,
+    decl: DeclId,
+    tree: &DeclTree,
+    facts: &Facts,
+    object: LocalId,
+) -> Option<TextRange> {
+    let is_object = |e: ExprId| facts.refs.get(tree.unparen(e)) == Some(&Res::Local(object));
+    let is_endless = |kind: &StmtKind| matches!(kind, StmtKind::For { cond: None, .. });
+    tree.stmts.iter().find_map(|(_, stmt)| {
+        let StmtKind::Go(call) = stmt.kind else {
+            return None;
+        };
+        let call = tree.unparen(call);
+        let ExprKind::Call { func, args, .. } = &tree[call].kind else {
+            return None;
+        };
+        let func = tree.unparen(*func);
+        let (has, endless) = match &tree[func].kind {
+            ExprKind::FuncLit(lit) => (
+                (facts.literals.get(func)).is_some_and(|l| l.captures.contains(&object)),
+                (tree.walk_literal(lit, Literals::Skip))
+                    .any(|node| node.stmt().is_some_and(|s| is_endless(&tree[s].kind))),
+            ),
+            kind => {
+                let callee = callee_decl(db, decl, facts.callees.get(call)?)?;
+                let body = decl_tree(db, callee);
+                let endless = body.stmts.iter().any(|(_, s)| is_endless(&s.kind));
+                let receives = matches!(kind, ExprKind::Selector { base, .. } if is_object(*base));
+                (receives, endless)
+            }
+        };
+        (endless && (has || args.iter().any(|arg| is_object(*arg)))).then_some(stmt.range)
+    })
 }
 
 fn is_pointer(d: &Declaration<'_>, local: LocalId) -> bool {

@@ -262,6 +262,10 @@ impl Flow<'_> {
                         return self.lost(view);
                     }
                     let index = args.iter().position(|a| *a == expr)?;
+                    if let Some((before, after)) = self.cut(parent, index, view) {
+                        self.statement(parent, before, 0)?;
+                        return self.statement(parent, after, 1);
+                    }
                     match self.passed(parent, expr, index, view)? {
                         Passed::Ends => return Some(()),
                         Passed::Gives(result, next) if result > 0 => {
@@ -418,6 +422,24 @@ impl Flow<'_> {
         self.lost(view).map(|()| Passed::Ends)
     }
 
+    /// What `Cut` gives of a text: what is before and what is behind the first separator.
+    fn cut(&self, call: ExprId, index: usize, view: View) -> Option<(View, View)> {
+        let target = self.d.target(call)?;
+        let cuts = target.is_func("strings", "Cut") || target.is_func("bytes", "Cut");
+        if !cuts || index != 0 || view.inside {
+            return None;
+        }
+        if view.is_small() {
+            return Some((view, view));
+        }
+        let before = match view.share {
+            Share::All | Share::Some if self.is_between_words(call) => Share::Small,
+            Share::Mixed => Share::Mixed,
+            _ => Share::Some,
+        };
+        Some((view.with(before), view.with(view.share)))
+    }
+
     fn builtin(&mut self, call: ExprId, name: Name, index: usize, view: View) -> Option<Passed> {
         let ExprKind::Call { spread, .. } = self.d.tree[call].kind else {
             return None;
@@ -492,7 +514,13 @@ impl Flow<'_> {
         match name {
             "Trim" | "TrimLeft" | "TrimRight" | "TrimSpace" | "TrimPrefix" | "TrimSuffix"
             | "TrimFunc" | "TrimLeftFunc" | "TrimRightFunc" => gives(0, share),
-            _ if view.is_small() && name != "Cut" => None,
+            // Parts of a small part are small.
+            "Split" | "SplitN" | "SplitAfter" | "SplitAfterN" | "Fields" | "FieldsFunc"
+                if view.is_small() =>
+            {
+                gives(0, Share::Pieces)
+            }
+            _ if view.is_small() => None,
             "Fields" | "Lines" | "FieldsSeq" => gives(0, Share::Pieces),
             "Split" | "SplitSeq" | "SplitAfter" | "SplitAfterSeq" if cut() => {
                 gives(0, Share::Pieces)
@@ -591,7 +619,10 @@ impl Flow<'_> {
         let Some(stmt) = self.statements.get(&expr).copied() else {
             return self.lost(view);
         };
-        let view = view.taken(expr);
+        // One of several results is taken where it is used.
+        let several =
+            (self.d.facts.types.get(expr)).is_none_or(|ty| matches!(ty.kind(), TyKind::Tuple(_)));
+        let view = if several { view } else { view.taken(expr) };
         let range = self.d.tree[stmt].range;
         match &self.d.tree[stmt].kind {
             StmtKind::Return(_) => {

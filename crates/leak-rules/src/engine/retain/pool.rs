@@ -46,6 +46,8 @@ pub(crate) enum Stored {
     SlicePointer,
     /// A slice of bytes.
     Slice,
+    /// A pointer to a struct of the package that has this field, a slice of bytes.
+    Field(ItemRef, Name),
     /// Anything else.
     Other,
 }
@@ -187,6 +189,16 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
             _ => {}
         }
     }
+    // A buffer that is let go is not kept, however large.
+    found.measures |= tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => {
+            (lhs.iter().zip(rhs)).any(|(target, value)| {
+                matches!(tree[tree.unparen(*target)].kind, ExprKind::Selector { .. })
+                    && tree.ident(*value).is_some_and(|i| i.name == "nil")
+            })
+        }
+        _ => false,
+    });
     // Names alone silence; what leads to a finding is resolved.
     if tree.has_error {
         found.hands_on = true;
@@ -207,6 +219,16 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
         }
     }
     Arc::new(found)
+}
+
+/// Whether an exported function puts into a pool what others give it: they may have written anything to it.
+pub(crate) fn is_for_all(cx: &CheckContext<'_>, put: &Put) -> bool {
+    let about = &cx.facts().locals[put.local];
+    let exported = |name: Name| name.as_str().starts_with(|c: char| c.is_uppercase());
+    about.kind == LocalKind::Param
+        && about.owner.is_none()
+        && about.assignments <= 1
+        && (cx.tree.func()).is_some_and(|func| exported(func.name.name))
 }
 
 /// The pool of a call of `Get` (`true`) or `Put`.
@@ -373,7 +395,7 @@ pub(crate) fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
             })?;
             Some(Put {
                 pool,
-                stored: stored(&facts.locals[*local].ty, address),
+                stored: stored(cx, &facts.locals[*local].ty, address),
                 call,
                 local: *local,
                 address,
@@ -384,7 +406,7 @@ pub(crate) fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
         .collect()
 }
 
-fn stored(ty: &Ty, address: bool) -> Stored {
+fn stored(cx: &CheckContext<'_>, ty: &Ty, address: bool) -> Stored {
     let is_bytes = |ty: &Ty| {
         matches!(ty.kind(), TyKind::Slice(elem)
             if matches!(elem.kind(), TyKind::Basic(Basic::Uint8)))
@@ -402,8 +424,80 @@ fn stored(ty: &Ty, address: bool) -> Stored {
             Stored::Slice
         }
     } else {
-        Stored::Other
+        field(cx, ty).filter(|_| pointer).unwrap_or(Stored::Other)
     }
+}
+
+/// The field of a struct of the package that is a buffer.
+fn field(cx: &CheckContext<'_>, ty: &Ty) -> Option<Stored> {
+    let TyKind::Named(named) = ty.kind() else {
+        return None;
+    };
+    let own = import_path(cx.db, package_of_decl(cx.db, cx.decl));
+    if named.local != 0 || named.package != own {
+        return None;
+    }
+    let view = View::with_facts(cx.db, cx.decl.file(cx.db), cx.facts());
+    let item = ItemRef {
+        package: named.package,
+        name: named.name,
+    };
+    let underlying = view.underlying(ty);
+    let TyKind::Struct(fields) = underlying.kind() else {
+        return None;
+    };
+    fields.iter().find_map(|field| {
+        let is_bytes = matches!(field.ty.kind(), TyKind::Slice(elem)
+            if matches!(elem.kind(), TyKind::Basic(Basic::Uint8)));
+        (is_bytes && !field.embedded).then_some(Stored::Field(item, field.name))
+    })
+}
+
+/// Whether some function of the package appends to a field, again and again.
+pub(crate) fn field_grows(cx: &CheckContext<'_>, owner: ItemRef, name: Name) -> bool {
+    let package = package_of_decl(cx.db, cx.decl);
+    package_decls(cx.db, package)
+        .iter()
+        .any(|decl| appended(cx.db, *decl).contains(&(owner, name)))
+}
+
+/// The fields to which a declaration appends slices of any length.
+#[salsa::tracked(returns(clone))]
+fn appended(db: &dyn Db, decl: DeclId) -> Arc<Vec<(ItemRef, Name)>> {
+    let tree = decl_tree(db, decl);
+    let calls: Vec<(ExprId, &[ExprId])> = (tree.exprs.iter())
+        .filter_map(|(id, expr)| match &expr.kind {
+            ExprKind::Call { func, args, spread } => {
+                let appends = last_name(&tree, *func).is_some_and(|name| name == "append");
+                (appends && *spread && !is_constant(&tree, *args.get(1)?))
+                    .then_some((id, &args[..]))
+            }
+            _ => None,
+        })
+        .collect();
+    if calls.is_empty() || tree.has_error {
+        return Arc::default();
+    }
+    let facts = facts(db, decl);
+    let mut found = Vec::new();
+    for (call, args) in calls {
+        if !matches!(facts.callees.get(call), Some(Callee::Builtin(name)) if *name == "append") {
+            continue;
+        }
+        let mut at = tree.unparen(args[0]);
+        while let ExprKind::Slice { base, .. } = tree[at].kind {
+            at = tree.unparen(base);
+        }
+        if let Some(Res::Field {
+            owner: Some(owner),
+            name,
+        }) = facts.refs.get(at)
+            && !found.contains(&(*owner, *name))
+        {
+            found.push((*owner, *name));
+        }
+    }
+    Arc::new(found)
 }
 
 /// Whether a value of the type is copied to the heap when it becomes an interface. `None` if that is not known.
