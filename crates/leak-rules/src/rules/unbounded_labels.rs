@@ -1,5 +1,6 @@
 //! # What it does
-//! Hints at labels of Prometheus metrics that are filled with what a request says: its path, its headers, its address.
+//! Hints at labels of Prometheus metrics that are filled with what a request says: its path, its headers, its address; also with paths and texts of
+//! any `url.URL`.
 //!
 //! # Why it leaks
 //! A vector of metrics makes a series for each combination of labels and keeps it for ever. Whoever sends requests with different paths or headers makes

@@ -49,7 +49,9 @@
 //! - The map can be changed elsewhere: it is exported, returned, or given to a function that is not known.
 //! - Values of the type that holds it are made for each request.
 //!
-//! An exported function that keeps what it computes for each of its arguments counts as called again and again.
+//! An exported function that keeps what it computes for each of its arguments counts as called again and again. It is only a hint where a key was
+//! received or looked up and may be one of a few, and where the map is a package variable, or stands beside a lock, and an exported function adds to it
+//! of which nothing is known but that nobody can take anything out. Local variables count that a handler keeps.
 //!
 //! # Fix safety
 //! Taking out an arbitrary entry when there are too many is unsafe: the limit is a guess, and the entry may be needed.

@@ -10,6 +10,7 @@ use super::repeat::{Runs, is_handler, repeated, runs};
 use super::report::name_of;
 use super::source::{Source, Through};
 use super::uses::{Op, done_with};
+use super::verdict::is_real;
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::pattern::step;
@@ -21,7 +22,7 @@ pub(super) fn findings(
     rule: &'static str,
     shelves: &[Shelf],
 ) -> Vec<RawFinding> {
-    if !may_capture(cx.tree) {
+    if !may_capture(cx.tree) || !is_real(cx.db, cx.decl.file(cx.db)) {
         return Vec::new();
     }
     body::with(cx.db, cx.decl, |body| {

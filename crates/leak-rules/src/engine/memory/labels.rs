@@ -1,6 +1,7 @@
 //! Labels of metrics that are filled with what requests say: one series for each value, for ever.
 
 use go_model::facts::{Callee, Res};
+use go_model::types::Ty;
 use go_syntax::Name;
 use go_syntax::ast::{DeclKind, ExprId, ExprKind};
 
@@ -90,7 +91,7 @@ fn look(cx: &CheckContext<'_>, body: &Body<'_>, rule: &'static str) -> Vec<RawFi
             };
             let text = render(body.tree, at, 40);
             let message = format!(
-                "this label gets `{text}`, which whoever sends requests chooses: each different value makes another series, which is kept for ever"
+                "this label gets `{text}`, which may be anything in a request: each different value makes another series, which is kept for ever"
             );
             let pattern = Pattern::RouteLabel;
             let site = FixSite::pattern(
@@ -223,6 +224,9 @@ fn is_said(body: &Body<'_>, chain: ExprId) -> bool {
         {
             return true;
         }
+        if is_address(body, at) {
+            return true;
+        }
         at = match &body.tree[at].kind {
             ExprKind::Paren(x)
             | ExprKind::Selector { base: x, .. }
@@ -230,6 +234,21 @@ fn is_said(body: &Body<'_>, chain: ExprId) -> bool {
             | ExprKind::Call { func: x, .. } => *x,
             _ => return false,
         };
+    }
+}
+
+/// The path or the query of an address, or all of it as a text.
+fn is_address(body: &Body<'_>, expr: ExprId) -> bool {
+    match &body.tree[expr].kind {
+        ExprKind::Selector { base, name } => {
+            let parts = ["Path", "RawPath", "RawQuery", "String", "RequestURI"];
+            parts.contains(&name.name.as_str())
+                && (body
+                    .ty(body.tree.unparen(*base))
+                    .and_then(Ty::as_named_or_pointer))
+                .is_some_and(|n| n.package == "net/url" && n.name == "URL")
+        }
+        _ => false,
     }
 }
 

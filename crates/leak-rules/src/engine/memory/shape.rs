@@ -21,6 +21,8 @@ pub(crate) struct Called {
     pub(crate) runs: Runs,
     /// Where its arguments come from.
     pub(crate) args: Vec<Source>,
+    /// It is not called here but given to somebody who may.
+    pub(crate) given: bool,
 }
 
 /// What there is in a declaration.
@@ -133,6 +135,7 @@ fn call(body: &Body<'_>, call: ExprId, args: &[ExprId], shape: &mut Shape) {
         name,
         runs: runs(body, call),
         args: args.iter().map(|arg| source(body, *arg)).collect(),
+        given: false,
     });
 }
 
@@ -162,6 +165,7 @@ fn value(body: &Body<'_>, expr: ExprId, shape: &mut Shape) {
             Runs::Once
         },
         args: Vec::new(),
+        given: true,
     });
 }
 

@@ -950,7 +950,8 @@ impl Look<'_, '_> {
         let made = value.is_some_and(|v| self.is_made(v, stmt));
         if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
             growth.set = set;
-            growth.made = made;
+            // What a set remembers is often found in a loop.
+            growth.made = made || set;
         }
     }
 

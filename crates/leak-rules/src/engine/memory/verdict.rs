@@ -179,7 +179,7 @@ fn grown(db: &dyn Db, decl: DeclId, growth: Growth, is_main: bool) -> Option<Gro
 }
 
 /// Whether a file is neither generated nor a help for tests.
-fn is_real(db: &dyn Db, file: SourceFile) -> bool {
+pub(super) fn is_real(db: &dyn Db, file: SourceFile) -> bool {
     let outline = outline(db, file);
     let tests = |path: &str| path == "testing" || path == "net/http/httptest";
     !outline.generated && !outline.imports.iter().any(|i| tests(i.path.as_str()))
@@ -210,9 +210,12 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
 
 /// Whether an exported function that makes no new holder puts something in that it makes, by a key that it is given.
 fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
-    // A list of all that there are is filled by what makes them.
-    let keyed = matches!(growth.shelf, Shelf::Map | Shelf::SyncMap) && growth.key > Source::Unknown;
-    if !keyed || !growth.made || growth.runs != Runs::Function {
+    // A variable with a list of all that there are is filled by what makes them.
+    let is_list = matches!(growth.shelf, Shelf::Slice | Shelf::List);
+    if is_list && !matches!(place, Place::Field(..)) {
+        return false;
+    }
+    if growth.key <= Source::Unknown || !growth.made || growth.runs != Runs::Function {
         return false;
     }
     let package = package_of_decl(db, decl);
@@ -232,6 +235,10 @@ fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
             return true;
         }
         for (caller, called) in callers(db, package, at) {
+            // What is given to somebody who calls it is called as often as they like.
+            if called.given {
+                return true;
+            }
             if called.runs != Runs::Once && !seen.contains(&caller) {
                 seen.push(caller);
             }
