@@ -30,7 +30,8 @@
 //! ```
 //!
 //! # When it stays silent
-//! - Some function that uses the pool, or calls one which does, looks at a capacity or compares a length.
+//! - Some function that uses the pool, or calls one which does, looks at a capacity, compares a length, or limits
+//!   what it reads (`io.LimitReader` and its like).
 //! - Nothing that could be large is written to the buffers: constants, numbers that are printed.
 //! - What lies in the pool is neither a `bytes.Buffer`, a slice of bytes, nor a struct of the package that has such a slice; or the slice is
 //!   never appended to: it has a size of its own.
@@ -84,6 +85,12 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
                 _ => None,
             };
             let together = pool::together(cx, put.pool);
+            // A pointer whose slice stays the same does not grow, and what nobody takes out is not kept in use.
+            let stays = put.stored == Stored::SlicePointer && !put.address && !together.reassigns;
+            let unused = together.complete && !together.takes;
+            if stays || unused {
+                return None;
+            }
             let for_all = put.stored == Stored::Buffer && pool::is_for_all(cx, &put);
             if together.measures || !(together.grows || for_all || field.is_some()) {
                 return None;

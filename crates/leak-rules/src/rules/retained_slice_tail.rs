@@ -23,13 +23,13 @@
 //! # When it stays silent
 //! - The elements refer to nothing, or it is not known whether they do: numbers, times, structs of such.
 //! - The function clears elements of the slice, sets one to nil or to a zero value, or sets the slice to nil.
-//! - The slice is a local variable.
+//! - The slice is a local variable, or the same function appends to it afterwards.
+//! - It is a heap of `container/heap` that is no field of a struct which lives long, or of which nothing is popped in the package.
 //!
 //! It is information for slices that live long: package-level variables, and fields of structs that several goroutines share because they
-//! have a lock or a channel. Elsewhere it is a hint, as it is for elements that refer to strings only, for a stack
-//! from which the last element is taken (the next one is written in its place), and for a queue (`s = s[1:]`), of which the array is replaced from
-//! time to time. Heaps of `container/heap` count as long-lived.
-//! `s = s[:0]` is the usual way to use an array again: it is a hint for slices that live long, and only where the same function does not append.
+//! have a lock or a channel. Elsewhere it is a hint, as it is for structs that refer to strings, or by pointers only, for a stack from which
+//! the last element is taken (the next one is written in its place), and for a queue (`s = s[1:]`), of which the array is replaced from time
+//! to time. `s = s[:0]` is the usual way to use an array again: it is a hint only where the same function does not append.
 //!
 //! # Fix safety
 //! `clear` (Go 1.21), nil and `slices.Delete` (which clears since Go 1.22) are unsafe: another slice of the same array would see it.
@@ -84,7 +84,7 @@ type pool struct {
 }
 
 func (p *pool) remove(i int) {
-	p.conns = append(p.conns[:i], p.conns[i+1:]...) // want retained-slice-tail/information "stays a second time behind its end" want-fix "slices.Delete" unsafe
+	p.conns = append(p.conns[:i], p.conns[i+1:]...) // want retained-slice-tail/information "that were last" want-fix "slices.Delete" unsafe
 }
 
 func (p *pool) cut(n int) {

@@ -75,8 +75,12 @@ struct Uses {
     hands_on: bool,
     /// It empties something.
     resets: bool,
-    /// It looks at how large something is.
+    /// It looks at how large something is, or limits what it reads.
     measures: bool,
+    /// It takes something out of a pool.
+    takes: bool,
+    /// It gives what a pointer points to another value.
+    reassigns: bool,
     /// What it calls.
     calls: Vec<Name>,
 }
@@ -89,6 +93,10 @@ pub(crate) struct Together {
     pub(crate) resets: bool,
     pub(crate) measures: bool,
     pub(crate) grows: bool,
+    /// Something is taken out.
+    pub(crate) takes: bool,
+    /// What a pointer points to gets another value.
+    pub(crate) reassigns: bool,
 }
 
 /// Whether a declaration calls a function or method of its own package that has one of these names.
@@ -114,6 +122,8 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
     let mut add = |decl: DeclId, uses: &Uses, certain: bool| {
         found.resets |= uses.resets;
         found.measures |= uses.measures;
+        found.takes |= uses.takes;
+        found.reassigns |= uses.reassigns;
         found.grows = found.grows || certain && *grows_in(cx.db, decl);
         if uses.hands_on && uses.name.is_none_or(is_exported) {
             found.complete = false;
@@ -162,7 +172,9 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
                 match name.as_str() {
                     "Get" | "Put" => may_use = true,
                     "Reset" | "Truncate" | "WriteTo" | "reset" => found.resets = true,
-                    "cap" | "Cap" => found.measures = true,
+                    "cap" | "Cap" | "LimitReader" | "MaxBytesReader" | "CopyN" => {
+                        found.measures = true;
+                    }
                     _ => {}
                 }
                 if !found.calls.contains(&name) {
@@ -189,6 +201,12 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
             _ => {}
         }
     }
+    found.reassigns = tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, .. } => lhs
+            .iter()
+            .any(|target| matches!(tree[tree.unparen(*target)].kind, ExprKind::Star(_))),
+        _ => false,
+    });
     // A buffer that is let go is not kept, however large.
     found.measures |= tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
         StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => {
@@ -214,6 +232,7 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
                 if !found.pools.contains(&pool) {
                     found.pools.push(pool);
                 }
+                found.takes |= takes;
                 found.hands_on |= takes && is_handed_on(&tree, &facts, id);
             }
         }
@@ -475,11 +494,51 @@ fn appended(db: &dyn Db, decl: DeclId) -> Arc<Vec<(ItemRef, Name)>> {
             _ => None,
         })
         .collect();
-    if calls.is_empty() || tree.has_error {
+    // `x.f = encode(x.f, …)`
+    let given: Vec<(ExprId, ExprId)> = (tree.stmts.iter())
+        .filter_map(|(_, stmt)| match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } => match (&lhs[..], &rhs[..]) {
+                ([target], [value]) => match &tree[tree.unparen(*value)].kind {
+                    ExprKind::Call {
+                        args,
+                        spread: false,
+                        ..
+                    } if args.len() > 1 && args[1..].iter().any(|a| !is_constant(&tree, *a)) => {
+                        Some((tree.unparen(*target), tree.unparen(args[0])))
+                    }
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    if calls.is_empty() && given.is_empty() || tree.has_error {
         return Arc::default();
     }
     let facts = facts(db, decl);
     let mut found = Vec::new();
+    for (target, first) in given {
+        let Some(Res::Field {
+            owner: Some(owner),
+            name,
+        }) = facts.refs.get(target)
+        else {
+            continue;
+        };
+        // What is given may be the result of another such call.
+        let mut first = first;
+        while let ExprKind::Call { args, .. } = &tree[first].kind
+            && let Some(inner) = args.first()
+        {
+            first = tree.unparen(*inner);
+        }
+        let is_builtin = |e: ExprId| matches!(facts.callees.get(e), Some(Callee::Builtin(_)));
+        let same = facts.refs.get(first) == facts.refs.get(target);
+        if same && !is_builtin(first) && !found.contains(&(*owner, *name)) {
+            found.push((*owner, *name));
+        }
+    }
     for (call, args) in calls {
         if !matches!(facts.callees.get(call), Some(Callee::Builtin(name)) if *name == "append") {
             continue;

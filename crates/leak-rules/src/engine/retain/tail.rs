@@ -1,7 +1,9 @@
 //! Slices in package-level variables and fields that are cut shorter, while the array below keeps what was cut off.
 
+use go_model::db::{Db, DeclSort, decl_tree};
 use go_model::facts::{Callee, ItemRef, LocalKind, Res};
 use go_model::members::View;
+use go_model::package::{PackageId, import_path, package_decls, package_index, package_of_decl};
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::ast::{AssignOp, BinaryOp, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Literals, Name};
@@ -9,7 +11,7 @@ use go_syntax::{Literals, Name};
 use super::{function_name, number::integer};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::find::enclosing_literal;
+use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::{Declaration, Depth};
 use crate::engine::site::{FixSite, Pattern, Retained, Tail};
 
@@ -277,11 +279,18 @@ fn report(
     }
     // Strings alone are seldom large.
     let large = refers(&view, elem, false, 8)?;
-    let long = large && lives_long(&view, d, cut);
+    let long = holds_much(&view, elem) && lives_long(&view, d, cut);
     let severity = match cut.shape {
         // Of a stack, the next push writes there.
-        Tail::Cut { bound } if long && !is_heap(&view, d, cut) && takes_last(d, cut, bound) => {
-            Severity::Hint
+        Tail::Cut { bound } if long && takes_last(d, cut, bound) => Severity::Hint,
+        // What is appended next is written over it.
+        _ if fills_later(d, cut) => return None,
+        // A heap of one call, or of which nothing is ever popped, keeps nothing for long.
+        Tail::Cut { .. } if is_heap(&view, d, cut) => {
+            if !is_popped_for_long(cx, &view, d, cut) {
+                return None;
+            }
+            Severity::Information
         }
         Tail::Cut { .. } | Tail::Removed { .. } | Tail::Filtered { .. } if long => {
             Severity::Information
@@ -302,7 +311,7 @@ fn report(
             format!("what is filtered out of `{name}` leaves elements reachable behind its new end")
         }
         Tail::Removed { .. } => format!(
-            "the last element of `{name}` stays a second time behind its end, and is kept there when it has been removed"
+            "what lies behind the new end of `{name}` still refers to elements that were last, and keeps them when they have been removed"
         ),
         Tail::Queue { .. } => format!(
             "what is taken off the front of `{name}` stays reachable until `append` moves the rest to a new array"
@@ -379,6 +388,25 @@ fn refers(view: &View<'_>, ty: &Ty, strings: bool, depth: u32) -> Option<bool> {
     }
 }
 
+/// Whether an element is a reference, or a struct that has more than a pointer to something: a slice, a map, an interface, a function.
+fn holds_much(view: &View<'_>, ty: &Ty) -> bool {
+    let is_more = |ty: &Ty| {
+        matches!(
+            view.underlying(ty).kind(),
+            TyKind::Slice(_)
+                | TyKind::Map(..)
+                | TyKind::Interface(_)
+                | TyKind::Func(_)
+                | TyKind::Chan(..)
+        )
+    };
+    match view.underlying(ty).kind() {
+        TyKind::Pointer(_) => true,
+        TyKind::Struct(fields) => fields.iter().any(|field| is_more(&field.ty)),
+        _ => is_more(ty),
+    }
+}
+
 /// Whether the declaration puts something else in the place of elements: nil, a zero value, `clear`, all of it nil.
 fn cleans(d: &Declaration<'_>, cut: &Cut) -> bool {
     let mentions = |expr: ExprId| {
@@ -437,6 +465,67 @@ fn is_alias(d: &Declaration<'_>, expr: ExprId, wanted: &Slot) -> bool {
     is(d, value, wanted)
 }
 
+/// Whether something is appended to the slice behind the statement that cuts it.
+fn fills_later(d: &Declaration<'_>, cut: &Cut) -> bool {
+    let end = d.tree[cut.stmt].range.end();
+    d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Call { args, .. } if expr.range.start() >= end => {
+            matches!(d.facts.callees.get(id), Some(Callee::Builtin(name)) if *name == "append")
+                && args.first().is_some_and(|arg| is(d, *arg, &cut.slot))
+        }
+        _ => false,
+    })
+}
+
+/// Whether something is popped off heaps in a package.
+#[salsa::tracked]
+fn pops(db: &dyn Db, package: PackageId) -> bool {
+    package_decls(db, package).iter().any(|decl| {
+        let tree = decl_tree(db, *decl);
+        tree.exprs.iter().any(|(_, expr)| match &expr.kind {
+            ExprKind::Call { func, args, .. } => {
+                !args.is_empty()
+                    && last_name(&tree, *func).is_some_and(|n| n == "Pop" || n == "Remove")
+            }
+            _ => false,
+        })
+    })
+}
+
+/// Whether a struct of the package that several goroutines share has such a heap, and something is popped off it.
+fn is_popped_for_long(
+    cx: &CheckContext<'_>,
+    view: &View<'_>,
+    d: &Declaration<'_>,
+    cut: &Cut,
+) -> bool {
+    let Root::Local(local) = cut.slot.root else {
+        return false;
+    };
+    let TyKind::Pointer(heap) = d.facts.locals[local].ty.kind() else {
+        return false;
+    };
+    let package = package_of_decl(cx.db, cx.decl);
+    let path = import_path(cx.db, package);
+    let index = package_index(cx.db, package);
+    let is_held = |name: Name| {
+        let ty = Ty::named(path.as_str(), name.as_str());
+        let underlying = view.underlying(&ty);
+        let TyKind::Struct(fields) = underlying.kind() else {
+            return false;
+        };
+        let has = fields.iter().any(|field| match field.ty.kind() {
+            TyKind::Pointer(inner) => inner == heap,
+            _ => field.ty == *heap,
+        });
+        has && is_shared(view, &ty)
+    };
+    *pops(cx.db, package)
+        && index
+            .own_items()
+            .any(|item| item.decl().sort(cx.db) == DeclSort::Type && is_held(item.name()))
+}
+
 /// Whether the declaration appends to the slice.
 fn fills(d: &Declaration<'_>, wanted: &Slot) -> bool {
     d.tree.exprs.iter().any(|(id, expr)| match &expr.kind {
@@ -461,7 +550,7 @@ fn lives_long(view: &View<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
         return true;
     }
     if cut.slot.path.is_empty() {
-        return is_heap(view, d, cut);
+        return false;
     }
     let mut at = d.tree.unparen(cut.place);
     for _ in 0..16 {
