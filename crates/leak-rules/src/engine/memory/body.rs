@@ -7,7 +7,7 @@ use go_model::facts::{Callee, Facts, LocalId, Res};
 use go_model::members::View;
 use go_model::package::{Item, PackageId, import_path, package_item, package_of_decl};
 use go_model::types::Ty;
-use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::ast::{Block, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Name, NodeId, TextRange};
 use rustc_hash::FxHashMap;
 
@@ -260,6 +260,16 @@ impl<'a> Body<'a> {
             (ExprKind::Literal(x), ExprKind::Literal(y)) => x.text.is_some() && x == y,
             _ => false,
         }
+    }
+
+    /// Whether a block ends with a jump or a return.
+    pub(super) fn leaves(&self, block: &Block) -> bool {
+        (block.stmts.last()).is_some_and(|last| {
+            matches!(
+                self.tree[*last].kind,
+                StmtKind::Return(_) | StmtKind::Branch { .. }
+            )
+        })
     }
 
     /// Without parentheses and dereferences.

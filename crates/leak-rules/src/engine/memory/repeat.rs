@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use go_model::db::{Db, DeclId, DeclSort};
+use go_model::db::{Db, DeclId, DeclSort, decl_tree};
 use go_model::facts::{Callee, LocalId, Res};
 use go_model::package::{PackageId, package_of_decl};
 use go_model::types::{ChanDir, Ty, TyKind};
@@ -178,7 +178,7 @@ pub(super) fn waits_for_work(body: &Body<'_>, stmt: StmtId) -> bool {
         StmtKind::Range { over, .. } => {
             let is_chan = (body.ty(tree.unparen(*over)))
                 .is_some_and(|ty| matches!(body.view().underlying(ty).kind(), TyKind::Chan(..)));
-            is_chan && is_lasting(body, *over)
+            is_chan && is_lasting(body, *over) && !is_closed(body, *over)
         }
         StmtKind::For {
             init: None,
@@ -200,6 +200,29 @@ pub(super) fn waits_for_work(body: &Body<'_>, stmt: StmtId) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the package closes a channel of this name: a loop over it comes to its end.
+fn is_closed(body: &Body<'_>, chan: ExprId) -> bool {
+    let ExprKind::Selector { name, .. } = &body.tree[body.tree.unparen(chan)].kind else {
+        return false;
+    };
+    let Some(mentions) = who_mentions(body.db, body.package, name.name) else {
+        return false;
+    };
+    mentions.iter().any(|decl| {
+        let tree = decl_tree(body.db, *decl);
+        tree.exprs.iter().any(|(_, e)| match &e.kind {
+            ExprKind::Call { func, args, .. } => {
+                matches!(&tree[*func].kind, ExprKind::Ident(f) if *f == "close")
+                    && args.first().is_some_and(|a| {
+                        matches!(&tree[tree.unparen(*a)].kind,
+                            ExprKind::Selector { name: closed, .. } if closed.name == name.name)
+                    })
+            }
+            _ => false,
+        })
+    })
 }
 
 /// Whether a node waits for something that comes from outside of the function.

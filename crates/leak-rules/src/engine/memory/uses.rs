@@ -271,6 +271,9 @@ impl Look<'_, '_> {
     fn grow(&mut self, key: Source, at: impl Into<NodeId>, outer: bool, memo: bool) {
         let at = at.into();
         let runs = self.runs(at);
+        if runs != Runs::Once && self.is_limited(at) {
+            return self.put(Op::Guard, at);
+        }
         let shelf = self.shelf;
         let growth = Growth {
             shelf,
@@ -282,6 +285,97 @@ impl Look<'_, '_> {
             made: false,
         };
         self.put(Op::Grow(growth), at);
+    }
+
+    /// Whether the function leaves before, when something beside the place has come to a size.
+    fn is_limited(&self, at: NodeId) -> bool {
+        let body = self.body;
+        let start = body.tree.range(at).start();
+        let root = body.root(self.subject);
+        body.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+            StmtKind::If { cond, then, .. } => {
+                stmt.range.end() <= start && body.leaves(then) && self.asks_for_size(*cond, root)
+            }
+            _ => false,
+        })
+    }
+
+    /// `len(x.other) >= limit` for an `x` that is what the place's chain begins with.
+    fn asks_for_size(&self, cond: ExprId, root: ExprId) -> bool {
+        let body = self.body;
+        let ExprKind::Binary { op, lhs, rhs } = &body.tree[body.tree.unparen(cond)].kind else {
+            return false;
+        };
+        let (len, limit) = match op {
+            BinaryOp::LogicalAnd | BinaryOp::LogicalOr => {
+                return self.asks_for_size(*lhs, root) || self.asks_for_size(*rhs, root);
+            }
+            BinaryOp::Ge | BinaryOp::Gt => (*lhs, *rhs),
+            BinaryOp::Le | BinaryOp::Lt => (*rhs, *lhs),
+            _ => return false,
+        };
+        let len = body.tree.unparen(len);
+        let small = body
+            .tree
+            .int_value(body.tree.unparen(limit))
+            .is_some_and(|n| n < 2);
+        body.is_builtin(len, "len")
+            && !small
+            && (body.args(len).first()).is_some_and(|of| body.same(body.root(*of), root))
+    }
+
+    /// Whether an element is only set where its key is known to be there.
+    fn is_update(&self, stmt: StmtId, whole: ExprId) -> bool {
+        let body = self.body;
+        if matches!(body.tree[stmt].kind, StmtKind::IncDec { inc: false, .. }) {
+            return true;
+        }
+        let range = body.tree[stmt].range;
+        body.tree
+            .stmts
+            .iter()
+            .any(|(_, around)| match &around.kind {
+                StmtKind::If { cond, then, .. } if then.range.contains_range(range) => {
+                    self.finds(*cond, whole, true)
+                }
+                StmtKind::If { cond, then, .. } => {
+                    around.range.end() <= range.start()
+                        && body.leaves(then)
+                        && self.finds(*cond, whole, false)
+                }
+                _ => false,
+            })
+    }
+
+    /// Whether a condition says that an element is there (or, with `not`, that it is not).
+    fn finds(&self, cond: ExprId, whole: ExprId, there: bool) -> bool {
+        let body = self.body;
+        let cond = body.tree.unparen(cond);
+        match &body.tree[cond].kind {
+            ExprKind::Ident(_) if there => {
+                let local = body.local(cond);
+                let value = local.and_then(|local| body.only_value(local));
+                value.is_some_and(|value| value != whole && body.same(value, whole))
+            }
+            ExprKind::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => !there && self.finds(*operand, whole, true),
+            ExprKind::Binary {
+                op: BinaryOp::LogicalAnd,
+                lhs,
+                rhs,
+            } if there => self.finds(*lhs, whole, true) || self.finds(*rhs, whole, true),
+            ExprKind::Binary {
+                op: BinaryOp::Gt,
+                lhs,
+                ..
+            } if there => {
+                let value = body.local(*lhs).and_then(|local| body.only_value(local));
+                body.same(*lhs, whole) || value.is_some_and(|v| body.same(v, whole))
+            }
+            _ => false,
+        }
     }
 
     /// What is put into something that was made here, before anybody else has it, is its first content.
@@ -929,6 +1023,9 @@ impl Look<'_, '_> {
             if again {
                 self.put(Op::Inner, stmt);
             }
+        }
+        if levels.len() == 1 && self.is_update(stmt, whole) {
+            return;
         }
         let mut key = Source::Bounded;
         let mut outer = true;
