@@ -5,6 +5,7 @@ use go_syntax::Name;
 use go_syntax::ast::{ExprId, ExprKind};
 
 use super::Cx;
+use crate::edit::raw_strings;
 use crate::engine::retain::tail::is_repeatable;
 use crate::engine::site::{Retained, Tail};
 use crate::{Fix, Safety};
@@ -381,8 +382,12 @@ fn hoist(cx: &Cx<'_>, before: u32, valid: bool, template: bool) -> Option<Fix> {
     let call = cx.site.acquire.call;
     let range = cx.tree()[call].range;
     let source = cx.src(range);
-    // What stands at the left edge inside a raw string stays there.
-    if !cx.locals_in(range).is_empty() || source.contains('\n') && !source.contains('`') {
+    // Lines inside a raw string stay as they are; others would need another indentation.
+    let raw = raw_strings(source);
+    let several_lines = source
+        .match_indices('\n')
+        .any(|(at, _)| !raw.iter().any(|raw| raw.contains(&at)));
+    if !cx.locals_in(range).is_empty() || several_lines {
         return None;
     }
     let func = cx.tree().func()?;
