@@ -168,13 +168,21 @@ fn findings(git: &Path, repo: &str, commit: &str, path: &str) -> Option<Vec<Said
     let file = db.file(tree.path().join(path))?;
     let text = file.text(&db);
     let found = check_file(&db, file);
-    Some(found.iter().map(|finding| said(&text, finding)).collect())
+    let own = file.path(&db);
+    Some(
+        found
+            .iter()
+            .map(|finding| said(&text, &own, finding))
+            .collect(),
+    )
 }
 
-fn said(text: &str, finding: &Diagnostic) -> Said {
+fn said(text: &str, own: &Path, finding: &Diagnostic) -> Said {
     let line = |at: go_syntax::TextSize| text[..usize::from(at)].matches('\n').count() + 1;
     let mut lines = BTreeSet::from([line(finding.range.start())]);
-    let steps = finding.related.iter().filter(|step| step.file.is_none());
+    let here = |file: &Path| file == own;
+    let steps =
+        (finding.related.iter()).filter(|step| step.file.as_deref().is_none_or(|f| here(f)));
     lines.extend(steps.map(|step| line(step.range.start())));
     let range = usize::from(finding.range.start())..usize::from(finding.range.end());
     let words: Vec<&str> = text[range].split_whitespace().collect();
