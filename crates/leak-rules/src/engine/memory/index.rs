@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The names that a declaration mentions, sorted.
 #[salsa::tracked(returns(clone))]
-fn mentioned(db: &dyn Db, decl: DeclId) -> Arc<[Name]> {
+pub(super) fn mentioned(db: &dyn Db, decl: DeclId) -> Arc<[Name]> {
     let tree = decl_tree(db, decl);
     let mut names: Vec<Name> = (tree.exprs.iter())
         .filter_map(|(_, expr)| match &expr.kind {

@@ -19,6 +19,7 @@ mod life;
 mod place;
 mod repeat;
 mod report;
+mod served;
 mod shape;
 mod source;
 mod uses;

@@ -11,6 +11,7 @@ use go_syntax::{Literals, Name, NodeId};
 
 use super::body::Body;
 use super::index::who_mentions;
+use super::served::served;
 use super::shape::{Called, shape};
 use super::source::{Source, Through};
 
@@ -34,6 +35,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("github.com/gin-gonic/gin", "Context"),
     ("github.com/labstack/echo/v4", "Context"),
     ("github.com/labstack/echo", "Context"),
+    ("github.com/labstack/echo/v5", "Context"),
     ("github.com/gofiber/fiber/v2", "Ctx"),
     ("github.com/gofiber/fiber/v3", "Ctx"),
     ("github.com/valyala/fasthttp", "RequestCtx"),
@@ -46,7 +48,37 @@ const REQUESTS: &[(&str, &str)] = &[
     ("google.golang.org/grpc", "ServerStream"),
     ("sigs.k8s.io/controller-runtime/pkg/reconcile", "Request"),
     ("sigs.k8s.io/controller-runtime", "Request"),
+    (
+        "sigs.k8s.io/controller-runtime/pkg/webhook/admission",
+        "Request",
+    ),
     ("log/slog", "Record"),
+    ("github.com/kataras/iris/v12", "Context"),
+    ("github.com/kataras/iris/v12/context", "Context"),
+    ("github.com/cloudwego/hertz/pkg/app", "RequestContext"),
+    ("github.com/gogf/gf/v2/net/ghttp", "Request"),
+    ("github.com/beego/beego/v2/server/web/context", "Context"),
+    ("github.com/elazarl/goproxy", "ProxyCtx"),
+    ("github.com/PaulSonOfLars/gotgbot/v2/ext", "Context"),
+    ("gopkg.in/telebot.v3", "Context"),
+    ("gopkg.in/telebot.v4", "Context"),
+    ("github.com/go-telegram/bot/models", "Update"),
+    (
+        "github.com/go-telegram-bot-api/telegram-bot-api/v5",
+        "Update",
+    ),
+    ("github.com/mymmrac/telego", "Update"),
+    ("github.com/slack-go/slack/socketmode", "Event"),
+    ("github.com/eclipse/paho.mqtt.golang", "Message"),
+    ("github.com/nats-io/nats.go", "Msg"),
+    ("github.com/rabbitmq/amqp091-go", "Delivery"),
+    ("github.com/streadway/amqp", "Delivery"),
+    ("github.com/IBM/sarama", "ConsumerMessage"),
+    ("github.com/Shopify/sarama", "ConsumerMessage"),
+    ("github.com/gliderlabs/ssh", "Session"),
+    ("github.com/charmbracelet/ssh", "Session"),
+    ("golang.org/x/crypto/ssh", "ConnMetadata"),
+    ("golang.org/x/crypto/ssh", "NewChannel"),
 ];
 
 pub(super) fn is_request(ty: &Ty) -> bool {
@@ -124,12 +156,22 @@ pub(super) fn runs(body: &Body<'_>, node: impl Into<NodeId>) -> Runs {
     if starts { Runs::Once } else { Runs::Function }
 }
 
-/// A method of a server that gRPC's generated code calls: its type embeds `UnimplementedXServer`.
-fn is_rpc(body: &Body<'_>) -> bool {
+/// A method that a server of remote procedure calls calls: that of gRPC, whose type embeds `UnimplementedXServer`, or one that looks
+/// for methods by itself.
+pub(super) fn is_rpc(body: &Body<'_>) -> bool {
+    if !body.decl.name(body.db).is_exported() || body.facts.params.is_empty() {
+        return false;
+    }
+    let Some(ty) = body.decl.receiver(body.db) else {
+        return false;
+    };
+    if served(body.db, body.package).contains(&ty) {
+        return true;
+    }
     let Some(receiver) = body.facts.receiver else {
         return false;
     };
-    if !body.decl.name(body.db).is_exported() || body.facts.params.len() < 2 {
+    if body.facts.params.len() < 2 {
         return false;
     }
     let ty = &body.facts.locals[receiver].ty;

@@ -233,16 +233,17 @@ fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec
         }
     }
     related.push(step("it grows here", used.range));
-    for other in verdict.growing.iter().skip(1).take(4) {
-        if other.decl == cx.decl {
+    let others = verdict.growing.iter().skip(1).map(|g| (g.decl, g.growth));
+    for (decl, growth) in others.chain(verdict.also.iter().copied()).take(4) {
+        if decl == cx.decl {
             continue;
         }
-        let start = decl_start(db, other.decl);
-        for place in uses(db, other.decl).iter() {
-            if place.place == used.place && place.op == Op::Grow(other.growth) {
+        let start = decl_start(db, decl);
+        for place in uses(db, decl).iter() {
+            if place.place == used.place && place.op == Op::Grow(growth) {
                 related.push(RawRelated {
                     message: "and here".to_owned(),
-                    file: Some(other.decl.file(db).path(db)),
+                    file: Some(decl.file(db).path(db)),
                     range: place.range + start,
                 });
                 break;

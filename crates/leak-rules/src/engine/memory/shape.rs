@@ -9,8 +9,9 @@ use go_syntax::ast::{ExprId, ExprKind, StmtKind};
 use go_syntax::{Name, NodeId};
 
 use super::body::{self, Body};
-use super::repeat::{Runs, is_handler, runs, waits_for_work};
+use super::repeat::{Runs, is_handler, is_rpc, runs, waits_for_work};
 use super::source::{Source, source};
+use super::uses::is_fresh;
 
 /// A call of a function of the same package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub(crate) struct Called {
     pub(crate) args: Vec<Source>,
     /// It is not called here but given to somebody who may.
     pub(crate) given: bool,
+    /// The arguments, by their bits, that were made here just before, so that nobody else has them yet.
+    pub(crate) fresh: u64,
+    /// The same of what the method is called on.
+    pub(crate) fresh_receiver: bool,
 }
 
 /// What there is in a declaration.
@@ -63,7 +68,7 @@ fn of(body: &Body<'_>) -> Shape {
     let Some(func) = tree.func() else {
         return shape;
     };
-    shape.handler = is_handler(body, &body.facts.params, &func.signature);
+    shape.handler = is_handler(body, &body.facts.params, &func.signature) || is_rpc(body);
     for (id, expr) in tree.exprs.iter() {
         match &expr.kind {
             ExprKind::Call { args, .. } => {
@@ -130,12 +135,26 @@ fn call(body: &Body<'_>, call: ExprId, args: &[ExprId], shape: &mut Shape) {
         Some(Callee::Method(m)) if m.package == body.path && !m.interface => (Some(m.ty), m.name),
         _ => return,
     };
+    // What goes on beside the caller does not end with the making.
+    let aside = matches!(body.parent(call), Some(NodeId::Stmt(s)) if matches!(body.tree[s].kind, StmtKind::Go(_)));
+    let fresh = args.iter().take(if aside { 0 } else { 64 }).enumerate();
+    let fresh = fresh.filter(|(_, arg)| is_fresh(body, **arg));
+    let fresh_receiver = !aside
+        && match &body.tree[call].kind {
+            ExprKind::Call { func, .. } => matches!(
+                body.tree[body.tree.unparen(*func)].kind,
+                ExprKind::Selector { base, .. } if is_fresh(body, base)
+            ),
+            _ => false,
+        };
     shape.calls.push(Called {
         receiver,
         name,
         runs: runs(body, call),
         args: args.iter().map(|arg| source(body, *arg)).collect(),
         given: false,
+        fresh: fresh.fold(0, |bits, (i, _)| bits | 1 << i),
+        fresh_receiver,
     });
 }
 
@@ -166,6 +185,8 @@ fn value(body: &Body<'_>, expr: ExprId, shape: &mut Shape) {
         },
         args: Vec::new(),
         given: true,
+        fresh: 0,
+        fresh_receiver: false,
     });
 }
 

@@ -383,7 +383,15 @@ impl Look<'_, '_> {
         if is_fresh(self.body, self.subject) {
             return Runs::Once;
         }
-        runs(self.body, at)
+        match runs(self.body, at) {
+            // Not what goes on in a loop that may never end.
+            Runs::Function
+                if !is_in_endless(self.body, at) && is_given_fresh(self.body, self.subject) =>
+            {
+                Runs::Once
+            }
+            found => found,
+        }
     }
 
     /// Looks at what is done with a mention of the place.
@@ -957,7 +965,10 @@ impl Look<'_, '_> {
     /// Whether an assignment gives a place its first content: it was nil or new, or this happens once.
     fn is_first_content(&self, stmt: StmtId, mention: ExprId) -> bool {
         let body = self.body;
-        if is_fresh(body, mention) || runs(body, stmt) == Runs::Once {
+        if is_fresh(body, mention)
+            || runs(body, stmt) == Runs::Once
+            || !is_in_endless(body, stmt.into()) && is_given_fresh(body, mention)
+        {
             return true;
         }
         body.around(stmt).any(|node| match node {
@@ -1106,8 +1117,47 @@ impl Look<'_, '_> {
     }
 }
 
+fn is_in_endless(body: &Body<'_>, at: NodeId) -> bool {
+    body.around(at).any(|node| {
+        matches!(node, NodeId::Stmt(s) if matches!(body.tree[s].kind, StmtKind::For { cond: None, .. }))
+    })
+}
+
+/// Whether the beginning of a chain is a parameter, or the receiver, of a function that the package calls only with what it has just
+/// made.
+pub(super) fn is_given_fresh(body: &Body<'_>, mention: ExprId) -> bool {
+    let decl = body.decl;
+    let Some(local) = body.local(body.root(mention)) else {
+        return false;
+    };
+    if decl.name(body.db).is_exported()
+        || body.literal(mention).is_some()
+        || !body.given(local).is_empty()
+    {
+        return false;
+    }
+    let param = match body.facts.locals[local].kind {
+        LocalKind::Param => body.facts.params.iter().position(|p| *p == Some(local)),
+        LocalKind::Receiver => None,
+        _ => return false,
+    };
+    let receiver = body.facts.receiver == Some(local);
+    if !receiver && param.is_none_or(|i| i >= 64) {
+        return false;
+    }
+    let calls = callers(body.db, body.package, decl);
+    let fresh = calls.iter().all(|(_, called)| {
+        !called.given
+            && match param {
+                Some(i) => called.fresh & (1 << i) != 0,
+                None => called.fresh_receiver,
+            }
+    });
+    !calls.is_empty() && fresh
+}
+
 /// Whether the beginning of a chain is a variable that was made in the same function.
-fn is_fresh(body: &Body<'_>, mention: ExprId) -> bool {
+pub(super) fn is_fresh(body: &Body<'_>, mention: ExprId) -> bool {
     let root = body.root(mention);
     let Some(local) = body.local(root) else {
         return false;

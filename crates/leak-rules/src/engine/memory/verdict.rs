@@ -50,6 +50,8 @@ impl Growing {
 pub(crate) struct Verdict {
     /// Where it grows, the first one in the order of the package first.
     pub(crate) growing: Vec<Growing>,
+    /// Where else it grows, as often as somebody calls that.
+    pub(crate) also: Vec<(DeclId, Growth)>,
     pub(crate) life: Option<Life>,
     /// The declarations in which elements are taken out one by one, all of them code that runs again and again.
     pub(crate) removing: Vec<DeclId>,
@@ -125,8 +127,13 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
     {
         return None;
     }
+    let known = |(decl, growth): &(DeclId, Growth)| {
+        (growing.iter()).any(|g| g.decl == *decl && g.growth == *growth)
+    };
+    let also = grows.into_iter().filter(|grown| !known(grown)).collect();
     Some(Verdict {
         growing,
+        also,
         life,
         removing: removes.into_iter().map(|(decl, _)| decl).collect(),
     })
