@@ -1,9 +1,11 @@
 //! # What it does
-//! Reports `ctx = context.With…(ctx, …)` in a loop that comes round, where `ctx` is declared outside of the loop.
+//! Reports `ctx = context.With…(ctx, …)` in a loop that comes round, where `ctx` is declared outside of the loop; and fields of long-lived values that
+//! are wrapped in themselves again and again: `s.log = s.log.With(…)`.
 //!
 //! # Why it leaks
 //! Each round wraps the context of the round before. All of them stay as long as the last one is used; a look-up of a value walks through all of
-//! them, and a cancellation or deadline of an earlier round ends the later ones too.
+//! them, and a cancellation or deadline of an earlier round ends the later ones too. A logger or a metric in a field that is replaced by a larger one of
+//! itself has one more attribute after each request.
 //!
 //! # Example
 //! ```go
@@ -33,10 +35,12 @@
 //! - The loop is left behind the assignment, or the variable also gets a context that is not made from its own.
 //! - `WithValue` and `WithoutCancel` in a loop over a collection, or in one that counts: values are put into a context like that.
 //! - The variable is declared in the loop.
+//! - A field belongs to something that was just made, or that is made again and again, or the package also sets it to something else.
+//! - A field is wrapped in code that is not known to run again and again. It is a hint where a method does nothing else, with what its callers give.
 //!
 //! # Fix safety
 //! `:=` in place of `=` is unsafe: the next round begins with the context from before the loop. It is offered where the assignment stands in the
-//! body of the loop itself, and what it assigns is used behind it, in the loop only.
+//! body of the loop itself, and what it assigns is used behind it, in the loop only. There is none for fields.
 //!
 //! # References
 //! - [`context`](https://pkg.go.dev/context)
@@ -45,7 +49,7 @@
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::{Need, Syntax};
-use crate::engine::goroutine;
+use crate::engine::{goroutine, memory};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -59,22 +63,27 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/growing_context.rs",
     text: include_str!("growing_context.rs"),
-    needs: &[Need::names(&[
-        "WithCancel",
-        "WithCancelCause",
-        "WithDeadline",
-        "WithDeadlineCause",
-        "WithTimeout",
-        "WithTimeoutCause",
-        "WithValue",
-        "WithoutCancel",
-    ])
-    .and(Syntax::LOOP)],
+    needs: &[
+        Need::names(&[
+            "WithCancel",
+            "WithCancelCause",
+            "WithDeadline",
+            "WithDeadlineCause",
+            "WithTimeout",
+            "WithTimeoutCause",
+            "WithValue",
+            "WithoutCancel",
+        ])
+        .and(Syntax::LOOP),
+        Need::names(memory::WRAPPING).and(Syntax::FIELD_ASSIGN),
+    ],
     check,
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    goroutine::context::findings(cx, RULE.name)
+    let mut found = goroutine::context::findings(cx, RULE.name);
+    found.extend(memory::wrapping(cx, RULE.name));
+    found
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ mod shape;
 mod source;
 mod uses;
 mod verdict;
+mod wrapped;
 
 pub(crate) use place::Shelf;
 pub(crate) use report::{churning, growing};
+pub(crate) use wrapped::{WRAPPING, wrapping};
