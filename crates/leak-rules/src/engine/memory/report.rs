@@ -37,7 +37,8 @@ pub(crate) fn growing(
     let mut told: Vec<Place> = Vec::new();
     for used in uses(cx.db, cx.decl).iter() {
         let Op::Grow(growth) = used.op else { continue };
-        if !shelves.contains(&growth.shelf) || told.contains(&used.place) {
+        let of_rule = growth.may_go_on() && shelves.contains(&growth.shelf);
+        if !of_rule || told.contains(&used.place) {
             continue;
         }
         let Some(verdict) = verdict(cx.db, package, used.place) else {

@@ -1,14 +1,17 @@
 //! Where the keys of a map come from: a bounded set, the state of the process, or the world outside.
 
+use std::sync::Arc;
+
 use go_model::db::{Db, DeclId};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::members::View;
 use go_model::outline::TypeRef;
-use go_model::package::{Item, package_by_path, package_index, package_of_decl};
+use go_model::package::{Item, PackageId, package_by_path, package_index, package_of_decl};
 use go_model::summary::callee_decl;
 use go_model::types::{Basic, NamedTy, Ty, TyKind};
 use go_syntax::Name;
 use go_syntax::ast::{AssignOp, ExprId, ExprKind, StmtKind, UnaryOp};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{Body, Given};
 use super::repeat::is_request;
@@ -478,21 +481,27 @@ fn is_bounded_name(view: &View<'_>, named: &NamedTy, ty: &Ty) -> bool {
 
 /// Whether constants of a type are declared beside it: an enumeration.
 fn has_constants(db: &dyn Db, view: &View<'_>, named: &NamedTy) -> bool {
-    let Some(package) = package_by_path(db, view.file, named.package) else {
-        return false;
-    };
-    let index = package_index(db, package);
-    let mut found = 0;
-    for item in index.own_items() {
+    let package = package_by_path(db, view.file, named.package);
+    package.is_some_and(|package| enumerations(db, package).contains(&named.name))
+}
+
+/// The types of a package of which it declares several constants. Asked for each key, so the constants are gone through once.
+#[salsa::tracked(returns(clone))]
+fn enumerations(db: &dyn Db, package: PackageId) -> Arc<FxHashSet<Name>> {
+    let mut constants: FxHashMap<Name, u32> = FxHashMap::default();
+    for item in package_index(db, package).own_items() {
         let Item::Value(value) = item else { continue };
-        if value.is_const && matches!(&value.ty, Some(TypeRef::Name(n)) if *n == named.name) {
+        if value.is_const
+            && let Some(TypeRef::Name(ty)) = &value.ty
+        {
             // The lines behind the first of a group repeat its type.
             let tree = go_model::db::decl_tree(db, value.decl);
-            found += match &tree.kind {
+            *constants.entry(*ty).or_default() += match &tree.kind {
                 go_syntax::ast::DeclKind::Const(specs) if specs.len() > 1 => 2,
                 _ => 1,
             };
         }
     }
-    found >= 2
+    let several = constants.into_iter().filter(|(_, found)| *found >= 2);
+    Arc::new(several.map(|(ty, _)| ty).collect())
 }

@@ -32,6 +32,13 @@ pub(crate) struct Growth {
     pub(crate) made: bool,
 }
 
+impl Growth {
+    /// Whether it may go on: not what happens once, or with keys of which there are few, that are there already or unknown.
+    pub(super) fn may_go_on(self) -> bool {
+        self.runs != Runs::Once && self.key > Source::Unknown
+    }
+}
+
 /// What is done with a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Op {

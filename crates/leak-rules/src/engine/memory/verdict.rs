@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use go_model::db::{Db, DeclId, SourceFile};
 use go_model::outline::{TypeRef, outline};
-use go_model::package::{PackageId, package_item, package_of_decl};
+use go_model::package::{PackageId, file_imports, package_item, package_of_decl};
 
 use super::index::{fields, who_mentions};
 use super::life::{Life, is_made_again, is_overwritten, life};
@@ -78,7 +78,7 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
                 continue;
             }
             match op {
-                Op::Grow(growth) if growth.runs != Runs::Once => grows.push((decl, *growth)),
+                Op::Grow(growth) if growth.may_go_on() => grows.push((decl, *growth)),
                 Op::Grow(_) => {}
                 Op::Remove(runs) => removes.push((decl, *runs)),
                 Op::Inner => inner = true,
@@ -203,6 +203,7 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
     let Some(item) = package_item(db, package, ty) else {
         return false;
     };
+    let imports = file_imports(db, item.decl().file(db));
     let mut found = false;
     fields(&item, &mut |_, _, field| {
         let inner = match field {
@@ -210,7 +211,8 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
             other => other,
         };
         found |= matches!(inner, TypeRef::Qualified(package, name)
-            if *package == "sync" && matches!(name.as_str(), "Mutex" | "RWMutex" | "Map"));
+            if matches!(name.as_str(), "Mutex" | "RWMutex" | "Map")
+                && imports.get(*package).is_some_and(|target| target.path == "sync"));
     });
     found
 }
@@ -222,7 +224,7 @@ fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
     if is_list && !matches!(place, Place::Field(..)) {
         return false;
     }
-    if growth.key <= Source::Unknown || !growth.made || growth.runs != Runs::Function {
+    if !growth.made || growth.runs != Runs::Function {
         return false;
     }
     let package = package_of_decl(db, decl);
