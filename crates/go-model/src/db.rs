@@ -71,7 +71,7 @@ use std::sync::{Arc, Mutex};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use go_syntax::ast::{self, DeclKind, DeclTree};
-use go_syntax::{Limits, Name, parse_file};
+use go_syntax::{Limits, LineIndex, Name, parse_file};
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use salsa::{Durability, Setter};
@@ -129,6 +129,8 @@ pub struct OpenText {
     pub text: Arc<str>,
     /// Its tree, if the owner of the document has parsed it already (incrementally).
     pub parsed: Option<Parsed>,
+    /// Its lines, if the owner of the document knows them.
+    pub lines: Option<Arc<LineIndex>>,
 }
 
 /// A directory. Made by [`directory`].
@@ -487,6 +489,14 @@ impl SourceFile {
         }
     }
 
+    /// The lines of its text. Those of an open document are there already; others are computed each time.
+    pub fn lines(self, db: &dyn Db) -> Arc<LineIndex> {
+        match self.open(db).as_ref().and_then(|open| open.lines.as_ref()) {
+            Some(lines) => Arc::clone(lines),
+            None => Arc::new(LineIndex::new(&self.text(db))),
+        }
+    }
+
     /// Whether there is such a file, or an open document.
     pub fn exists(self, db: &dyn Db) -> bool {
         self.open(db).is_some() || self.disk(db) != DiskState::Missing
@@ -832,13 +842,19 @@ impl Database {
         text: Arc<str>,
         parsed: impl Into<Option<Parsed>>,
     ) -> SourceFile {
-        let path = Arc::new(normalize(path.as_ref()));
-        let newly = self.files.0.open.insert(path.clone(), ()).is_none();
-        let file = source_file(self, &path);
         let open = OpenText {
             text,
             parsed: parsed.into(),
+            lines: None,
         };
+        self.open_version(path, open)
+    }
+
+    /// [`Self::open_document`] with everything that the owner of the document knows of this version.
+    pub fn open_version(&mut self, path: impl AsRef<Path>, open: OpenText) -> SourceFile {
+        let path = Arc::new(normalize(path.as_ref()));
+        let newly = self.files.0.open.insert(path.clone(), ()).is_none();
+        let file = source_file(self, &path);
         file.set_open(self)
             .with_durability(Durability::LOW)
             .to(Some(open));

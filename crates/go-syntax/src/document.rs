@@ -20,6 +20,7 @@ pub struct Document {
     limits: Limits,
     /// Of the current text, if asked for since the last edit.
     shared: Option<Arc<str>>,
+    /// Of the current text, if it was ever asked for: from then on edits take it along.
     index: Option<Arc<LineIndex>>,
     parsed: Option<Parsed>,
     /// Of the last version without errors, with all edits since.
@@ -96,7 +97,7 @@ impl Document {
         Arc::clone(self.shared.get_or_insert_with(|| text.as_str().into()))
     }
 
-    /// Lines of the text; computed once per version.
+    /// Lines of the text.
     pub fn line_index(&mut self) -> Arc<LineIndex> {
         let text = &self.text;
         Arc::clone(
@@ -109,6 +110,7 @@ impl Document {
     pub fn replace(&mut self, text: String) {
         self.text = text;
         self.tree = None;
+        self.index = None;
         self.changed();
     }
 
@@ -166,6 +168,9 @@ impl Document {
             });
         }
         self.text.replace_range(start..end, new);
+        if let Some(index) = &self.index {
+            self.index = Some(Arc::new(index.edited(range, new.len(), &self.text)));
+        }
         self.changed();
         Ok(())
     }
@@ -200,7 +205,6 @@ impl Document {
 
     fn changed(&mut self) {
         self.shared = None;
-        self.index = None;
         self.parsed = None;
     }
 }

@@ -46,11 +46,60 @@ pub struct LineIndex {
 impl LineIndex {
     /// Indexes `text`, which must be shorter than 4 GiB; what lies behind is not indexed.
     pub fn new(text: &str) -> Self {
+        let mut index = Self {
+            starts: vec![0],
+            ends: Vec::new(),
+        };
+        index.scan(text, 0..text.len());
+        index
+            .ends
+            .push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        index
+    }
+
+    /// The index of `text`, in which `len` bytes stand in place of `range` of the text that was indexed. Only the lines of the edit
+    /// are looked at again.
+    pub fn edited(&self, range: TextRange, len: usize, text: &str) -> Self {
+        let removed = usize::from(range.len());
+        let (Ok(old_len), true) = (u32::try_from(text.len() + removed), len <= text.len()) else {
+            return Self::new(text);
+        };
+        if old_len - len as u32 != u32::from(self.len()) {
+            return Self::new(text);
+        }
+        // The character before the edit may be a `\r` that a `\n` now follows.
+        let first = self.line(range.start().checked_sub(1.into()).unwrap_or_default()) as usize;
+        let last = self.line(range.end()) as usize;
+        let moved = |at: u32| (u64::from(at) + len as u64 - removed as u64) as u32;
+        let until = self.starts.get(last + 1).map(|&next| moved(next));
+        let mut index = Self {
+            starts: Vec::with_capacity(self.starts.len() + 1),
+            ends: Vec::with_capacity(self.ends.len() + 1),
+        };
+        index.starts.extend_from_slice(&self.starts[..=first]);
+        index.ends.extend_from_slice(&self.ends[..first]);
+        let from = self.starts[first] as usize;
+        index.scan(text, from..until.map_or(text.len(), |at| at as usize));
+        if until.is_some() {
+            // The last line of the edit is ended as before, so the next one has been begun.
+            index
+                .starts
+                .extend(self.starts[last + 2..].iter().map(|&at| moved(at)));
+            index
+                .ends
+                .extend(self.ends[last + 1..].iter().map(|&at| moved(at)));
+        } else {
+            index.ends.push(text.len() as u32);
+        }
+        index
+    }
+
+    /// Adds the line ends in a part of a text, with the lines that they begin.
+    fn scan(&mut self, text: &str, part: std::ops::Range<usize>) {
         let bytes = text.as_bytes();
-        let mut starts = vec![0];
-        let mut ends = Vec::new();
         let mut skip = None;
-        for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+        for at in memchr::memchr2_iter(b'\n', b'\r', &bytes[part.clone()]) {
+            let at = part.start + at;
             if skip == Some(at) {
                 continue;
             }
@@ -62,11 +111,9 @@ impl LineIndex {
             let (Ok(at), Ok(next)) = (u32::try_from(at), u32::try_from(next)) else {
                 break;
             };
-            ends.push(at);
-            starts.push(next);
+            self.ends.push(at);
+            self.starts.push(next);
         }
-        ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        Self { starts, ends }
     }
 
     /// How many lines there are, at least one. A text that ends with a line terminator has an empty last line.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use go_syntax::{Document, EditError, Position, PositionEncoding, TextRange, parse_file};
+use go_syntax::{
+    Document, EditError, LineIndex, Position, PositionEncoding, TextRange, parse_file,
+};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -143,6 +145,7 @@ fn check(text: &str, edits: &[Edit], encoding: PositionEncoding, every: usize) {
             .apply_positions(start, end, encoding, &edit.new)
             .unwrap();
         assert_eq!(document.text(), model);
+        assert_eq!(*document.line_index(), LineIndex::new(&model));
         if i % every == 0 {
             assert_same(&mut document);
         }

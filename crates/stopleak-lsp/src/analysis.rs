@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use go_model::db::{Database, catch_cancelled, parsed};
+use go_model::db::{Database, SourceFile, catch_cancelled, parsed};
 use go_syntax::{LineIndex, TextRange, TextSize, ast};
 use leak_rules::suppress;
 use leak_rules::{Diagnostic, Severity};
@@ -42,16 +42,25 @@ pub(crate) struct Subject {
 /// A text with what is needed to speak of places in it.
 pub(crate) struct Text {
     pub(crate) text: Arc<str>,
-    index: LineIndex,
+    index: Arc<LineIndex>,
     peer: Arc<Peer>,
 }
 
 impl Text {
     pub(crate) fn new(text: Arc<str>, peer: &Arc<Peer>) -> Self {
         Self {
-            index: LineIndex::new(&text),
+            index: Arc::new(LineIndex::new(&text)),
             peer: Arc::clone(peer),
             text,
+        }
+    }
+
+    /// The text of a file in the database.
+    pub(crate) fn of(db: &Database, file: SourceFile, peer: &Arc<Peer>) -> Self {
+        Self {
+            text: file.text(db),
+            index: file.lines(db),
+            peer: Arc::clone(peer),
         }
     }
 
@@ -124,7 +133,7 @@ pub(crate) fn guard<T>(what: &Path, compute: impl FnOnce() -> T) -> Result<T, Fa
 pub(crate) fn findings(db: &Database, subject: &Subject) -> Option<Findings> {
     let source = db.file(&subject.path)?;
     let file = parsed(db, source);
-    let text = Text::new(source.text(db), &subject.peer);
+    let text = Text::of(db, source, &subject.peer);
     let mut result = Findings {
         text,
         file,
@@ -220,7 +229,7 @@ pub(crate) fn diagnostic(
                 None => (subject.uri.clone(), text.range(step.range)),
                 Some(path) => {
                     let other = db.file(path.as_path())?;
-                    let text = Text::new(other.text(db), peer);
+                    let text = Text::of(db, other, peer);
                     (uri::of_path(path)?, text.range(step.range))
                 }
             };

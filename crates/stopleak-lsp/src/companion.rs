@@ -113,7 +113,7 @@ fn action(
                     true => subject.uri.clone(),
                     false => uri::of_path(&file.path(db))?,
                 };
-                let text = Text::new(file.text(db), &subject.peer);
+                let text = Text::of(db, *file, &subject.peer);
                 let edits = edits.iter().map(|edit| TextEdit {
                     range: text.range(edit.range),
                     new_text: edit.text.clone(),

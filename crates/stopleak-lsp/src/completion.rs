@@ -47,7 +47,7 @@ pub(crate) fn complete(
         return Vec::new();
     };
     let found = Place {
-        text: Text::new(source.text(db), &subject.peer),
+        text: Text::of(db, source, &subject.peer),
         file: parsed(db, source),
     };
     let offset = found.text.offset(position);

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use go_model::db::{BuildConfig, Database, Environment};
+use go_model::db::{BuildConfig, Database, Environment, OpenText};
 use go_model::told::ToldTables;
 use go_syntax::Document;
 use serde_json::Value;
@@ -1060,8 +1060,12 @@ impl Model {
                     if let Some(reason) = &parsed.skipped {
                         tracing::warn!(file = %path.display(), "not analysed: {reason:?}");
                     }
-                    let text = document.document.shared_text();
-                    self.db.open_document(&*path, text, parsed);
+                    let open = OpenText {
+                        text: document.document.shared_text(),
+                        parsed: Some(parsed),
+                        lines: Some(document.document.line_index()),
+                    };
+                    self.db.open_version(&*path, open);
                 }
                 Err(_) => {
                     tracing::error!(file = %path.display(), "the parser panicked");
