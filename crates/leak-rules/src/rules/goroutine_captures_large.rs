@@ -1,6 +1,6 @@
 //! # What it does
 //! Reports large buffers that a goroutine which goes on and on, or a function that is stored or returned, captures although it needs nothing
-//! but their length or a small part.
+//! but a small part, or (the function) their length.
 //!
 //! # Why it leaks
 //! What a function literal captures lives as long as the literal does: for a goroutine with an endless loop that is as long as the program runs.
@@ -14,7 +14,7 @@
 //! 	}
 //! 	go func() {
 //! 		for range tick {
-//! 			log.Println(path, len(data)) // keeps the file for the length
+//! 			log.Printf("%s: %x", path, data[:4]) // keeps the file for four bytes
 //! 		}
 //! 	}()
 //! 	return nil
@@ -23,16 +23,18 @@
 //!
 //! # Use instead
 //! ```go
-//! size := len(data)
+//! part := bytes.Clone(data[:4])
 //! go func() {
 //! 	for range tick {
-//! 		log.Println(path, size)
+//! 		log.Printf("%s: %x", path, part)
 //! 	}
 //! }()
 //! ```
 //!
 //! # When it stays silent
 //! - The buffer is not large: see [`retained-subslice`](retained-subslice.md).
+//! - A goroutine needs the length only: it has that on its stack from the beginning, without the buffer. A function that is stored keeps all
+//!   that it captures.
 //! - The function uses it otherwise, or all of it is returned, sent or stored as well.
 //! - The goroutine has no endless loop and no loop over a channel.
 //! - In `main`, in what only it calls, and in tests.
@@ -81,13 +83,13 @@ package a
 import "os"
 
 func watch(path string, tick <-chan string) error {
-	data, err := os.ReadFile(path) // want goroutine-captures-large/hint "its length only" want-fix "take `len(data)` before" unsafe
+	data, err := os.ReadFile(path) // want goroutine-captures-large/hint "a small part of it only" want-fix "take `bytes.Clone(data[:4])` before" unsafe
 	if err != nil {
 		return err
 	}
 	go func() { // want-related "captured here"
 		for range tick {
-			println(path, len(data))
+			println(path, string(data[:4]))
 		}
 	}()
 	return nil
