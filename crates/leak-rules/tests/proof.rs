@@ -19,10 +19,9 @@ use std::path::{Path, PathBuf};
 
 use go_model::db::{Database, Environment};
 use go_syntax::LineIndex;
-use leak_rules::edit::{apply_edits, merge};
 use leak_rules::rules::{Family, rule};
 use leak_rules::{Diagnostic, check_file};
-use toolchain::GoModule;
+use toolchain::{GoModule, fixed};
 
 /// A program of the module: a folder with one file.
 struct Program {
@@ -94,25 +93,6 @@ fn parked_lines(path: &Path, text: &str, found: &[Diagnostic]) -> BTreeSet<u32> 
         }
     }
     lines
-}
-
-fn fixed(text: &str, found: &[Diagnostic]) -> Vec<String> {
-    let most = found.iter().map(|f| f.fixes.len()).max().unwrap_or(0);
-    (0..most)
-        .map(|number| {
-            let chosen: Vec<_> = found
-                .iter()
-                .map(|finding| {
-                    let last = finding.fixes.len().checked_sub(1);
-                    let last = last.unwrap_or_else(|| panic!("no fix: {}", finding.message));
-                    &finding.fixes[number.min(last)]
-                })
-                .collect();
-            let merged = merge(chosen);
-            assert!(merged.skipped.is_empty(), "fixes in the way of each other");
-            apply_edits(text, &merged.edits).unwrap()
-        })
-        .collect()
 }
 
 /// A goroutine of a dump: the folder of its innermost frame in one of the programs, and the line.

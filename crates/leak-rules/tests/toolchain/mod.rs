@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use leak_rules::Diagnostic;
+use leak_rules::edit::{apply_edits, merge};
+
 /// A module in a temporary directory.
 pub struct GoModule {
     dir: tempfile::TempDir,
@@ -32,6 +35,26 @@ pub fn go_command() -> Option<PathBuf> {
     panic!(
         "this test needs Go: install it, set STOPLEAK_GO to its go command, or set STOPLEAK_NO_GO to leave the test out"
     );
+}
+
+/// The text with every finding's first fix applied, with every finding's second one, and so on.
+pub fn fixed(text: &str, found: &[Diagnostic]) -> Vec<String> {
+    let most = found.iter().map(|f| f.fixes.len()).max().unwrap_or(0);
+    (0..most)
+        .map(|number| {
+            let chosen: Vec<_> = found
+                .iter()
+                .map(|finding| {
+                    let last = finding.fixes.len().checked_sub(1);
+                    let last = last.unwrap_or_else(|| panic!("no fix: {}", finding.message));
+                    &finding.fixes[number.min(last)]
+                })
+                .collect();
+            let merged = merge(chosen);
+            assert!(merged.skipped.is_empty(), "fixes in the way of each other");
+            apply_edits(text, &merged.edits).unwrap()
+        })
+        .collect()
 }
 
 impl GoModule {
@@ -138,6 +161,12 @@ impl GoModule {
         let version = String::from_utf8(version).unwrap();
         let mut parts = version.trim().trim_start_matches("go").split('.');
         format!("{}.{}", parts.next().unwrap(), parts.next().unwrap())
+    }
+
+    /// Whether Go code can be built together with C.
+    pub fn has_cgo(&self) -> bool {
+        let enabled = self.run(&["env", "CGO_ENABLED"]).stdout;
+        String::from_utf8_lossy(&enabled).trim() == "1"
     }
 
     /// Runs a package with the goroutine-leak profile.
