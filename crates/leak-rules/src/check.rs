@@ -10,8 +10,11 @@ use std::sync::Arc;
 
 use go_model::db::{Db, DeclId, SourceFile, decl_tree, decls, parsed};
 use go_model::facts::Facts;
-use go_model::package::{import_path, package_item, package_of_file};
-use go_syntax::ast::DeclTree;
+use go_model::package::{
+    UnitKind, directory_units, import_path, package_files, package_item, package_of_file,
+};
+use go_syntax::Name;
+use go_syntax::ast::{DeclKind, DeclTree, Expr, ExprKind};
 use text_size::{TextRange, TextSize};
 
 use crate::cost::{self, Part};
@@ -20,7 +23,7 @@ use crate::engine::dispatch::wanted_rules;
 use crate::engine::find::Acquisition;
 use crate::engine::function::{Declaration, Depth};
 use crate::engine::site::FixSite;
-use crate::fix::{FixContext, fixes_for};
+use crate::fix::{FixContext, Naming, fixes_for};
 use crate::rules::{Declared, repeated_decoding};
 use crate::{Diagnostic, Fix, Related, Severity};
 
@@ -168,6 +171,7 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
                         go: crate::engine::go_version(db, file),
                         package: import_path(db, package),
                         declared: &|name| package_item(db, package, name).is_some(),
+                        naming: &|name| naming(db, file, name),
                     };
                     fixes_for(site, &context)
                 })
@@ -182,6 +186,40 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
         (a.range.start(), a.rule, a.range.end()).cmp(&(b.range.start(), b.rule, b.range.end()))
     });
     Arc::new(found)
+}
+
+/// The declarations of a file's package, and of its tests, that have a name in them or declare a variable of that name.
+fn naming(db: &dyn Db, file: SourceFile, name: Name) -> Vec<Naming> {
+    let package = package_of_file(db, file);
+    let tests = package.dir(db).map(|dir| directory_units(db, dir, None));
+    let tests = (tests.iter().flat_map(|units| &units.groups))
+        .filter(|group| group.name == package.name(db))
+        .flat_map(|group| group.test.clone())
+        .filter(|test| package.kind(db) == UnitKind::Normal && *test != file);
+    let mut files = package_files(db, package).to_vec();
+    files.extend(tests);
+    let names = |tree: &DeclTree| {
+        let declares = match &tree.kind {
+            DeclKind::Var(specs) => specs.iter().any(|s| s.names.iter().any(|n| n.name == name)),
+            _ => false,
+        };
+        let is_name = |expr: &Expr| matches!(expr.kind, ExprKind::Ident(other) if other == name);
+        declares || tree.exprs.iter().any(|(_, expr)| is_name(expr))
+    };
+    (files.iter())
+        .flat_map(|&other| {
+            let tree = parsed(db, other);
+            let decls = decls(db, other);
+            (tree.decls.iter().zip(decls.iter()))
+                .filter(|(decl, _)| names(&decl.tree))
+                .map(|(decl, &id)| Naming {
+                    tree: decl.tree.clone(),
+                    facts: crate::engine::facts(db, id),
+                    start: (other == file).then_some(decl.start),
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// A finding with its place in the file.

@@ -7,7 +7,7 @@
 //!
 //! `want RULE "part"` asks for a finding of the rule on this line whose message contains the part; `want RULE/hint "part"` asks for
 //! the severity too. `want-related "part"` asks for a step of some finding's path on this line, `want-fix "part" safe` for a fix of
-//! a finding on this line. **A finding that nobody wants fails the test**, and so does a want that is not met.
+//! a finding on this line, `no-fix` that none is offered there. **A finding that nobody wants fails the test**, and so does a want that is not met.
 //!
 //! Rules that are right about most requests of any fixture ([`QUIET`]) are listened to only in fixtures that name them.
 //!
@@ -178,6 +178,15 @@ fn compare(path: &str, text: &str, found: &[Diagnostic], report: &mut String) {
                         .any(|f| f.title.contains(&part) && f.safety == safety);
                     if !hit {
                         let _ = writeln!(report, "{path}:{}: no fix {part:?}", number + 1);
+                    }
+                }
+                "no-fix" => {
+                    let offered = (found.iter())
+                        .filter(|d| line_of(d.range.start()) == number)
+                        .flat_map(|d| &d.fixes)
+                        .map(|fix| fix.title.as_str());
+                    for title in offered {
+                        let _ = writeln!(report, "{path}:{}: offered: {title}", number + 1);
                     }
                 }
                 other => {

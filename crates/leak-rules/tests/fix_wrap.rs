@@ -76,6 +76,7 @@ fn fixes(text: &str) -> Vec<(String, Option<Fix>)> {
                 go: (1, 26),
                 package: "m".into(),
                 declared: &|_| false,
+                naming: &|_| Vec::new(),
             };
             found.push((
                 func.name.name.to_string(),

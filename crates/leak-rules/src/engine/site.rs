@@ -413,6 +413,11 @@ pub enum Retained {
         /// The statement is a `defer`.
         deferred: bool,
     },
+    /// What goes into a pool is no pointer: the acquisition's call and statement are those of `Put`.
+    Boxed {
+        /// The pool, if it is a package-level variable.
+        pool: Option<Name>,
+    },
     /// A function that lives long captures a buffer: [`FixSite::parts`] are all that it needs of it, each the same. The acquisition's
     /// statement starts or stores the function.
     Captured {

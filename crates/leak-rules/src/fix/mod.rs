@@ -4,6 +4,7 @@
 //! safe only where nothing else changes; each rule's documentation argues it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
 use go_model::types::{Basic, Ty, TyKind};
@@ -22,6 +23,7 @@ mod goroutine;
 mod memory;
 mod nest;
 mod pattern;
+mod pool;
 mod release;
 mod retain;
 mod wrap;
@@ -48,6 +50,18 @@ pub struct FixContext<'a> {
     pub package: Name,
     /// Whether the file's package declares this name, in any of its files: no import can have it.
     pub declared: &'a dyn Fn(Name) -> bool,
+    /// The declarations of the file's package, and of its tests, that have a name in them or declare a variable of that name.
+    pub naming: &'a dyn Fn(Name) -> Vec<Naming>,
+}
+
+/// A declaration that has a name in it.
+pub struct Naming {
+    /// The declaration.
+    pub tree: Arc<DeclTree>,
+    /// The facts about it.
+    pub facts: Arc<Facts>,
+    /// Its absolute offset, if it stands in the file that is mended.
+    pub start: Option<TextSize>,
 }
 
 /// The fixes for a finding, the preferred one first. Edits are absolute byte ranges of `ctx.text`.

@@ -28,6 +28,10 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
         } => measure(cx, buffer, slice, field, deferred)
             .into_iter()
             .collect(),
+        Retained::Boxed { pool } => pool
+            .and_then(|pool| super::pool::store_pointer(cx, pool))
+            .into_iter()
+            .collect(),
         Retained::Hoist {
             before,
             valid,

@@ -40,7 +40,7 @@
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
-use crate::engine::retain::pool::{self, Stored, put_finding};
+use crate::engine::retain::pool::{self, Stored};
 use crate::engine::site::Retained;
 use crate::rules::{Declared, Family};
 
@@ -60,24 +60,23 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    (pool::puts(cx).into_iter())
-        .filter(|put| put.stored == Stored::Buffer)
-        .filter_map(|put| {
-            let together = pool::together(cx, put.pool);
-            if !together.complete || together.resets || !together.grows {
-                return None;
-            }
-            let name = cx.facts().locals[put.local].ident.name;
-            let message = format!(
-                "`{name}` goes back into the pool with what was written to it, and nobody empties it: it grows with each use"
-            );
-            let retained = Retained::NotReset {
-                buffer: put.local,
-                deferred: put.deferred,
-            };
-            Some(put_finding(cx, RULE.name, RULE.severity, message, &put, Some(retained)))
-        })
-        .collect()
+    pool::findings(cx, &RULE, |put, name| {
+        if put.stored != Stored::Buffer {
+            return None;
+        }
+        let together = pool::together(cx, put.pool);
+        if !together.complete || together.resets || !together.grows {
+            return None;
+        }
+        let message = format!(
+            "`{name}` goes back into the pool with what was written to it, and nobody empties it: it grows with each use"
+        );
+        let retained = Retained::NotReset {
+            buffer: put.local,
+            deferred: put.deferred,
+        };
+        Some((message, retained))
+    })
 }
 
 #[cfg(test)]

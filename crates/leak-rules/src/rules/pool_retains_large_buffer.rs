@@ -46,7 +46,7 @@
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
-use crate::engine::retain::pool::{self, Stored, put_finding};
+use crate::engine::retain::pool::{self, Stored};
 use crate::engine::site::Retained;
 use crate::rules::{Declared, Family};
 
@@ -66,53 +66,46 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    (pool::puts(cx).into_iter())
-        .filter_map(|put| {
-            let slice = match put.stored {
-                Stored::Buffer => None,
-                Stored::SlicePointer => Some(true),
-                Stored::Slice => Some(false),
-                Stored::Field(owner, field) => {
-                    if !pool::field_grows(cx, owner, field) {
-                        return None;
-                    }
-                    Some(true)
+    pool::findings(cx, &RULE, |put, name| {
+        let (slice, field) = match put.stored {
+            Stored::Buffer => (None, None),
+            Stored::SlicePointer => (Some(true), None),
+            Stored::Slice => (Some(false), None),
+            Stored::Field(owner, field) => {
+                if !pool::field_grows(cx, owner, field) {
+                    return None;
                 }
-                Stored::Other => return None,
-            };
-            let field = match put.stored {
-                Stored::Field(_, field) => Some(field),
-                _ => None,
-            };
-            let together = pool::together(cx, put.pool);
-            // A pointer whose slice stays the same does not grow, and what nobody takes out is not kept in use.
-            let stays = put.stored == Stored::SlicePointer && !put.address && !together.reassigns;
-            let unused = together.complete && !together.takes;
-            if stays || unused {
-                return None;
+                (Some(true), Some(field))
             }
-            let for_all = put.stored == Stored::Buffer && pool::is_for_all(cx, &put);
-            if together.measures || !(together.grows || for_all || field.is_some()) {
-                return None;
-            }
-            let name = cx.facts().locals[put.local].ident.name;
-            let message = match field {
-                None => format!(
-                    "`{name}` goes back into the pool however large it has grown: after a large use its memory stays in use"
-                ),
-                Some(field) => format!(
-                    "`{name}` goes back into the pool however large `{name}.{field}` has grown: after a large use its memory stays in use"
-                ),
-            };
-            let retained = Retained::NotMeasured {
-                buffer: put.local,
-                slice,
-                field,
-                deferred: put.deferred,
-            };
-            Some(put_finding(cx, RULE.name, RULE.severity, message, &put, Some(retained)))
-        })
-        .collect()
+            Stored::Other => return None,
+        };
+        let together = pool::together(cx, put.pool);
+        // A pointer whose slice stays the same does not grow, and what nobody takes out is not kept in use.
+        let stays = put.stored == Stored::SlicePointer && !put.address && !together.reassigns;
+        let unused = together.complete && !together.takes;
+        if stays || unused {
+            return None;
+        }
+        let for_all = put.stored == Stored::Buffer && pool::is_for_all(cx, put);
+        if together.measures || !(together.grows || for_all || field.is_some()) {
+            return None;
+        }
+        let message = match field {
+            None => format!(
+                "`{name}` goes back into the pool however large it has grown: after a large use its memory stays in use"
+            ),
+            Some(field) => format!(
+                "`{name}` goes back into the pool however large `{name}.{field}` has grown: after a large use its memory stays in use"
+            ),
+        };
+        let retained = Retained::NotMeasured {
+            buffer: put.local,
+            slice,
+            field,
+            deferred: put.deferred,
+        };
+        Some((message, retained))
+    })
 }
 
 #[cfg(test)]

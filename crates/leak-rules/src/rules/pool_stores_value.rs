@@ -20,8 +20,9 @@
 //! var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 //!
 //! func f() {
-//! 	buf := buffers.Get().(*[]byte)
-//! 	defer buffers.Put(buf)
+//! 	bufPtr := buffers.Get().(*[]byte)
+//! 	buf := *bufPtr
+//! 	defer buffers.Put(bufPtr) // behind `*bufPtr = buf` where buf changes
 //! }
 //! ```
 //!
@@ -30,7 +31,9 @@
 //! - In tests.
 //!
 //! # Fix safety
-//! There are no fixes: every `Get`, `Put` and `New` of the pool has to change at once, and what is read from the pool with them.
+//! Keeping a pointer in the pool is unsafe: every `Get`, `Put` and `New` of the pool changes at once. It is offered where the file alone can
+//! use the pool, all its functions put back the variable that they took out, and `New` makes one value. A function that gets the value from
+//! elsewhere would have to take its address, which allocates as well.
 //!
 //! # References
 //! - [`sync.Pool`](https://pkg.go.dev/sync#Pool): "The Pool's New function should generally only return pointer types"
@@ -39,7 +42,8 @@
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
-use crate::engine::retain::pool::{self, put_finding};
+use crate::engine::retain::pool;
+use crate::engine::site::Retained;
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -47,7 +51,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Memory,
     severity: Severity::Hint,
     summary: "each `Put` of a value that is no pointer allocates",
-    fixes: "none",
+    fixes: "keep a pointer in the pool",
     overlaps: &["staticcheck/SA6002"],
     tests: false,
     since: "0.1.0",
@@ -58,25 +62,20 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    (pool::puts(cx).into_iter())
-        .filter_map(|put| {
-            let about = &cx.facts().locals[put.local];
-            if put.address || pool::is_boxed(cx, &about.ty) != Some(true) {
-                return None;
-            }
-            let name = about.ident.name;
-            let message =
-                format!("`{name}` is no pointer: to put it into the pool allocates a copy of it");
-            Some(put_finding(
-                cx,
-                RULE.name,
-                RULE.severity,
-                message,
-                &put,
-                None,
-            ))
-        })
-        .collect()
+    pool::findings(cx, &RULE, |put, name| {
+        let ty = &cx.facts().locals[put.local].ty;
+        if put.address || pool::is_boxed(cx, ty) != Some(true) {
+            return None;
+        }
+        let message =
+            format!("`{name}` is no pointer: to put it into the pool allocates a copy of it");
+        Some((
+            message,
+            Retained::Boxed {
+                pool: put.pool.variable(),
+            },
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +95,7 @@ var buffers = sync.Pool{New: func() any { return make([]byte, 4096) }}
 func f(use func([]byte)) {
 	buf := buffers.Get().([]byte)
 	use(buf)
-	buffers.Put(buf) // want pool-stores-value/hint "allocates a copy"
+	buffers.Put(buf) // want pool-stores-value/hint "allocates a copy" want-fix "keep a pointer" unsafe
 }
 "#,
         );

@@ -13,13 +13,13 @@ use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::Name;
 use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 
-use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
 use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::target;
 use crate::engine::retain::function_name;
 use crate::engine::site::{FixSite, Pattern, Retained};
+use crate::rules::Declared;
 
 /// A pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +33,14 @@ impl Pool {
         match self {
             Pool::Variable(item) => item.name,
             Pool::Field(_, name) => name,
+        }
+    }
+
+    /// The package-level variable that it is.
+    pub(crate) fn variable(self) -> Option<Name> {
+        match self {
+            Pool::Variable(item) => Some(item.name),
+            Pool::Field(..) => None,
         }
     }
 }
@@ -58,7 +66,7 @@ pub(crate) struct Put {
     pub(crate) pool: Pool,
     pub(crate) stored: Stored,
     pub(crate) call: ExprId,
-    /// The variable that is put into it, or (`true`) its address.
+    /// The variable that is put into it (also `s[:0]` of a slice), or (`true`) its address.
     pub(crate) local: LocalId,
     pub(crate) address: bool,
     /// The statement of the call, and whether it is deferred.
@@ -372,7 +380,7 @@ fn is_constant(tree: &DeclTree, expr: ExprId) -> bool {
 }
 
 /// The `Put`s of a declaration that put a variable into a pool.
-pub(crate) fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
+fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
     let tree = cx.tree;
     let named = |expr: &ExprKind| match expr {
         ExprKind::Call { func, .. } => last_name(tree, *func).is_some_and(|n| n == "Put"),
@@ -403,6 +411,16 @@ pub(crate) fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
             {
                 value = tree.unparen(operand);
                 address = true;
+            } else if let ExprKind::Slice {
+                base,
+                low: None,
+                high: Some(high),
+                max: None,
+            } = tree[value].kind
+                && tree.int_value(high) == Some(0)
+                && facts.types.get(tree.unparen(base)) == facts.types.get(value)
+            {
+                value = tree.unparen(base);
             }
             let Some(Res::Local(local)) = facts.refs.get(value) else {
                 return None;
@@ -570,29 +588,29 @@ pub(crate) fn is_boxed(cx: &CheckContext<'_>, ty: &Ty) -> Option<bool> {
     }
 }
 
-/// A finding about a `Put`.
-pub(crate) fn put_finding(
+/// The findings about `Put`s: what a rule says about one, by the name of the variable, and what its fix needs to know.
+pub(crate) fn findings(
     cx: &CheckContext<'_>,
-    rule: &'static str,
-    severity: Severity,
-    message: String,
-    put: &Put,
-    retained: Option<Retained>,
-) -> RawFinding {
-    let range = cx.tree[put.call].range;
-    let literal = enclosing_literal(cx.tree, range);
-    let site = retained.map(|retained| {
-        let pattern = Pattern::Retained(retained);
-        let site = FixSite::pattern(literal, put.call, Some(put.stmt), pattern, cx.in_test);
-        Box::new(site)
-    });
-    RawFinding {
-        rule,
-        severity,
-        message,
-        range,
-        function: function_name(cx, literal),
-        related: Vec::new(),
-        site,
-    }
+    rule: &Declared,
+    say: impl Fn(&Put, Name) -> Option<(String, Retained)>,
+) -> Vec<RawFinding> {
+    (puts(cx).into_iter())
+        .filter_map(|put| {
+            let name = cx.facts().locals[put.local].ident.name;
+            let (message, retained) = say(&put, name)?;
+            let range = cx.tree[put.call].range;
+            let literal = enclosing_literal(cx.tree, range);
+            let pattern = Pattern::Retained(retained);
+            let site = FixSite::pattern(literal, put.call, Some(put.stmt), pattern, cx.in_test);
+            Some(RawFinding {
+                rule: rule.name,
+                severity: rule.severity,
+                message,
+                range,
+                function: function_name(cx, literal),
+                related: Vec::new(),
+                site: Some(Box::new(site)),
+            })
+        })
+        .collect()
 }
