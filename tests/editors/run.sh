@@ -1,21 +1,21 @@
 #!/bin/bash
-# usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-evidence, emacs,
-# emacs-beside, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui (none: all of these); picture, picture-evidence,
-# picture-animated make the pictures of docs/images.
+# usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-journey,
+# helix-evidence, emacs, emacs-beside, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui (none: all of these); picture,
+# picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
-[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-evidence emacs emacs-beside \
-  vscode-api vscode-evidence vscode-untrusted vscode-ui
+[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence emacs \
+  emacs-beside vscode-api vscode-evidence vscode-untrusted vscode-ui
 install=()
 for editor in "$@"; do
   case $editor in
     nvim | helix | emacs) install+=("$editor") ;;
     nvim-evidence | nvim-journey | nvim-gopls) install+=(nvim) ;;
     nvim-old-evidence) install+=(nvim-old) ;;
-    helix-evidence) install+=(helix) ;;
+    helix-evidence | helix-journey) install+=(helix) ;;
     emacs-beside) install+=(emacs rass) ;;
     vscode-api | vscode-evidence | vscode-untrusted | vscode-ui | picture | picture-animated) install+=(vscode) ;;
     picture-evidence) install+=(vscode nvim) ;;

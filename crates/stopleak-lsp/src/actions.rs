@@ -131,7 +131,8 @@ pub(crate) fn actions(db: &Database, subject: &Subject, wanted: &Wanted) -> Vec<
 }
 
 /// The findings meant by a range: those that it touches, those that the client names, and for a cursor asked by hand those of its
-/// line. Neovim and Helix send a cursor that need not touch the finding whose mark the user sees on the line.
+/// line. Neovim and Helix send a cursor that need not touch the finding whose mark the user sees on the line; Helix's is a selection of
+/// one character, which may be the end of the line.
 fn chosen<'a>(found: &'a Findings, wanted: &Wanted) -> Vec<&'a Diagnostic> {
     let range = found.text.text_range(wanted.range);
     let named = |finding: &Diagnostic| {
@@ -150,8 +151,13 @@ fn chosen<'a>(found: &'a Findings, wanted: &Wanted) -> Vec<&'a Diagnostic> {
                     .is_none_or(|source| source == SOURCE)
         })
     };
-    let line = wanted.range.start.line;
-    let by_hand = wanted.range.start == wanted.range.end && !wanted.automatic();
+    let Range { start, end } = wanted.range;
+    let in_line = match end.line.checked_sub(start.line) {
+        Some(0) => true,
+        Some(1) => end.character == 0,
+        _ => false,
+    };
+    let by_hand = in_line && !wanted.automatic();
     let touching: Vec<_> = found
         .findings
         .iter()
@@ -163,7 +169,7 @@ fn chosen<'a>(found: &'a Findings, wanted: &Wanted) -> Vec<&'a Diagnostic> {
     found
         .findings
         .iter()
-        .filter(|finding| found.text.position(finding.range.start()).line == line)
+        .filter(|finding| found.text.position(finding.range.start()).line == start.line)
         .collect()
 }
 

@@ -430,7 +430,7 @@ impl Model {
             self.take_back(&path, document.uri.clone());
         }
         self.documents.insert(Arc::clone(&path), document);
-        self.look_at_disk(&path);
+        self.look_at_disk(&path, false);
         self.request_check(false);
     }
 
@@ -545,7 +545,7 @@ impl Model {
         document.saved_items = None;
         self.touches += 1;
         document.touched = self.touches;
-        self.look_at_disk(path);
+        self.look_at_disk(path, true);
         self.request_check(false);
         if self.editor(path).run == Run::OnSave {
             self.refresh = true;
@@ -624,12 +624,14 @@ impl Model {
     // Disk and configuration
 
     /// For clients that do not watch files, and for changes that a watcher has not told yet.
-    fn look_at_disk(&mut self, path: &Path) {
+    ///
+    /// A save is the time to look for all clients: Helix says that it watches, but tells only of files that it wrote itself.
+    fn look_at_disk(&mut self, path: &Path, saved: bool) {
         if self.configs.restat(path) {
             tracing::info!(file = %path.display(), "the configuration has changed");
             self.reconfigure();
         }
-        if !self.peer.watches_files {
+        if saved || !self.peer.watches_files {
             // Clients that pull do not do so at a save.
             self.refresh |= self.db.rescan();
             self.look_at_evidence();

@@ -119,6 +119,11 @@ fn findings_are_meant_by_touch_by_name_or_by_line() {
         1
     );
     assert_eq!(fixes(&client.actions(&uri, cursor.clone(), json!({}))), 1);
+    // Helix: a selection of one character, on the last place of a line the end of the line.
+    for end in [(line, 1), (line + 1, 0)] {
+        let selection = range((line, 0), end);
+        assert_eq!(fixes(&client.actions(&uri, selection, json!({}))), 1);
+    }
     // VS Code at every move of the cursor: only what it touches.
     assert_eq!(
         client.actions(&uri, cursor, json!({ "triggerKind": 2 })),

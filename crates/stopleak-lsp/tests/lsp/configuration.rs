@@ -335,30 +335,41 @@ fn what_gopls_says_can_be_left_to_it() {
     client.leave();
 }
 
+/// Helix says that it watches files, but tells of those only that it wrote itself.
 #[test]
 fn a_go_mod_is_seen_at_a_save_by_clients_that_pull() {
     const TICKS: &str = "package m\n\nimport \"time\"\n\nfunc f(n int) {\n\tticker := time.NewTicker(time.Second)\n\tfor range n {\n\t\t<-ticker.C\n\t}\n}\n";
-    let dir = module();
-    let module = dir.path().join("go.mod");
-    fs::write(&module, "module example.com/m\n\ngo 1.22\n").unwrap();
-    let mut client = Setup::default().pull().root(dir.path()).start();
-    let go = uri(&dir.path().join("a.go"));
-    client.open(&go, 1, TICKS);
-    let severity =
-        |client: &mut crate::client::Client| client.pull(&go, None)["items"][0]["severity"].clone();
-    assert_eq!(severity(&mut client), 2);
-    let refreshes = |client: &crate::client::Client| {
-        let asked = |message: &&Value| message["method"] == "workspace/diagnostic/refresh";
-        client.seen.iter().filter(asked).count()
-    };
-    client.save(&go, Some(TICKS));
-    client.settle();
-    assert_eq!(refreshes(&client), 0, "nothing has changed");
-    fs::write(&module, "module example.com/m\n\ngo 1.23\n// and more\n").unwrap();
-    client.save(&go, Some(TICKS));
-    client.wait_for(|message| message["method"] == "workspace/diagnostic/refresh");
-    assert_eq!(severity(&mut client), 4);
-    client.leave();
+    for watches in [false, true] {
+        let dir = module();
+        let module = dir.path().join("go.mod");
+        fs::write(&module, "module example.com/m\n\ngo 1.22\n").unwrap();
+        let mut client = Setup::default()
+            .pull()
+            .with(
+                "workspace.didChangeWatchedFiles",
+                json!({ "dynamicRegistration": watches }),
+            )
+            .root(dir.path())
+            .start();
+        let go = uri(&dir.path().join("a.go"));
+        client.open(&go, 1, TICKS);
+        let severity = |client: &mut crate::client::Client| {
+            client.pull(&go, None)["items"][0]["severity"].clone()
+        };
+        assert_eq!(severity(&mut client), 2);
+        let refreshes = |client: &crate::client::Client| {
+            let asked = |message: &&Value| message["method"] == "workspace/diagnostic/refresh";
+            client.seen.iter().filter(asked).count()
+        };
+        client.save(&go, Some(TICKS));
+        client.settle();
+        assert_eq!(refreshes(&client), 0, "nothing has changed");
+        fs::write(&module, "module example.com/m\n\ngo 1.23\n// and more\n").unwrap();
+        client.save(&go, Some(TICKS));
+        client.wait_for(|message| message["method"] == "workspace/diagnostic/refresh");
+        assert_eq!(severity(&mut client), 4);
+        client.leave();
+    }
 }
 
 #[test]
