@@ -46,8 +46,8 @@
 //! # When it stays silent
 //! - What `unjoined-goroutine` does not report either: the goroutine promises nothing, the channel is handed on, something on the path may end
 //!   the goroutine, or it works with a context that comes from elsewhere.
-//! - Something in the function tells the goroutine to stop, on whatever path; or the goroutine waits for others, and something was cancelled
-//!   or closed before it was started.
+//! - Something in the function tells the goroutine to stop, on whatever path. (Where it waits for others, and something was cancelled or
+//!   closed before it was started, it is reported in other words: those others may not heed it.)
 //! - The goroutine surely comes to its end by itself, soon: it sleeps, computes, cancels.
 //! - The callers end the process where the wait was given up.
 //! - In `main.main` and what only it calls once; test files.

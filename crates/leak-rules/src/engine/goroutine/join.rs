@@ -869,7 +869,7 @@ fn look(
     }
     let (mut declined, skipped): (Vec<_>, Vec<_>) =
         endings.into_iter().partition(|e| e.state.declined);
-    if is_told(uses, &control, worker) {
+    if is_told_later(uses, &control, worker) {
         declined.clear();
     }
     if (declined.is_empty() && skipped.is_empty()) || ends_by_itself(d, worker) {
@@ -886,7 +886,10 @@ fn look(
     }
     let handle = &handles[shown(handles, &promised, &joins)];
     Some(match skipped.is_empty() {
-        true => declined_finding(&f, handle, start, &declined),
+        true => {
+            let told = waits_for_the_stopped(uses, worker);
+            declined_finding(&f, handle, start, &declined, told)
+        }
         false => {
             let mut found = skipped_finding(cx, uses, &f, worker, handle, start, &skipped, &joins);
             // Where it is given up elsewhere, waiting here would show that instead.
@@ -898,13 +901,12 @@ fn look(
     })
 }
 
-/// Whether the owner tells a goroutine to stop, on whatever path: by something that the goroutine works with, or, if it waits for others, by
-/// whatever is cancelled or closed before it is started.
-fn is_told(uses: &Uses<'_, '_>, control: &Control<'_, '_>, worker: &Worker) -> bool {
+/// Whether the owner tells a goroutine to stop, on whatever path, by something that the goroutine works with.
+fn is_told_later(uses: &Uses<'_, '_>, control: &Control<'_, '_>, worker: &Worker) -> bool {
     let d = uses.d;
     let start = d.tree[worker.stmt].range;
     let own = |range: TextRange| enclosing_literal(d.tree, range) == worker.by;
-    let wakes = d.tree.stmts.iter().any(|(id, s)| {
+    d.tree.stmts.iter().any(|(id, s)| {
         let simple = matches!(
             s.kind,
             StmtKind::Expr(_)
@@ -916,10 +918,14 @@ fn is_told(uses: &Uses<'_, '_>, control: &Control<'_, '_>, worker: &Worker) -> b
             && s.range.start() >= start.end()
             && own(s.range)
             && control.may_wake(id.into(), false)
-    });
-    if wakes {
-        return true;
-    }
+    })
+}
+
+/// Whether a goroutine waits for others, and something was cancelled or closed before it was started: those others, it seems. Whether they
+/// heed that is not known.
+fn waits_for_the_stopped(uses: &Uses<'_, '_>, worker: &Worker) -> bool {
+    let d = uses.d;
+    let start = d.tree[worker.stmt].range;
     let relays = worker.literal.is_some_and(|literal| {
         (d.tree.exprs.iter()).any(|(id, e)| {
             matches!(e.kind, ExprKind::Call { .. })
@@ -1036,10 +1042,15 @@ fn declined_finding(
     handle: &Handle,
     start: TextRange,
     endings: &[Ending<Left>],
+    told: bool,
 ) -> RawFinding {
     let name = f.facts.locals[handle.local].ident.name;
+    let why = match told {
+        true => "what was told to stop before may not heed it",
+        false => "nothing there tells it to stop",
+    };
     let message = format!(
-        "this goroutine goes on where `{}` gives up waiting for it: nothing there tells it to stop",
+        "this goroutine goes on where `{}` gives up waiting for it: {why}",
         f.name()
     );
     let rule = crate::rules::unjoined_goroutine_on_timeout::RULE.name;
