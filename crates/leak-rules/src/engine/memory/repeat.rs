@@ -171,7 +171,7 @@ pub(super) fn is_rpc(body: &Body<'_>) -> bool {
     let Some(receiver) = body.facts.receiver else {
         return false;
     };
-    if body.facts.params.len() < 2 {
+    if !is_remote(body) {
         return false;
     }
     let ty = &body.facts.locals[receiver].ty;
@@ -183,6 +183,24 @@ pub(super) fn is_rpc(body: &Body<'_>) -> bool {
         TyKind::Struct(fields) => fields.iter().any(|f| {
             let name = f.name.as_str();
             f.embedded && name.starts_with("Unimplemented") && name.ends_with("Server")
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a method has the parameters of one that gRPC calls: a context and a message, or a stream at the end.
+fn is_remote(body: &Body<'_>) -> bool {
+    let Some(func) = body.tree.func() else {
+        return false;
+    };
+    let mut types = func.signature.params.iter().map(|p| body.ty(p.ty));
+    let (first, last) = (types.next().flatten(), types.next_back().flatten());
+    let is_context = |ty: &Ty| ty.is_named("context", "Context");
+    match (func.signature.params.len(), first, last) {
+        (2, Some(first), _) if is_context(first) => true,
+        (1 | 2, first, last) => last.or(first).is_some_and(|ty| {
+            ty.as_named_or_pointer()
+                .is_some_and(|n| n.name.as_str().ends_with("Server"))
         }),
         _ => false,
     }

@@ -178,6 +178,7 @@ fn look(
         || is_given_fresh(body, target)
         || is_made_again(cx.db, body.package, ty)
         || is_set(body, place)
+        || is_done_once(body, stmt)
     {
         return None;
     }
@@ -206,6 +207,32 @@ fn look(
         function: Some(name_of(cx.db, cx.decl)),
         related: vec![step("it is made from itself here", body.tree[call].range)],
         site: None,
+    })
+}
+
+/// Whether a function leaves before when it was here already: when a field is set that it sets behind.
+fn is_done_once(body: &Body<'_>, stmt: StmtId) -> bool {
+    let start = body.tree[stmt].range.start();
+    let set: Vec<Place> = (body.tree.stmts.iter())
+        .filter_map(|(_, s)| match &s.kind {
+            StmtKind::Assign { lhs, .. } => Some(lhs),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|l| place(body, body.tree.unparen(*l)))
+        .collect();
+    body.tree.stmts.iter().any(|(_, s)| match &s.kind {
+        StmtKind::If { cond, then, .. } => {
+            let asked = body.tree[*cond].range;
+            s.range.end() <= start
+                && body.leaves(then)
+                && body.tree.exprs.iter().any(|(id, e)| {
+                    asked.contains_range(e.range)
+                        && matches!(e.kind, ExprKind::Selector { .. })
+                        && place(body, id).is_some_and(|p| set.contains(&p))
+                })
+        }
+        _ => false,
     })
 }
 
