@@ -88,7 +88,7 @@ fn look(
     }
     let kind = shelf(&body.view(), &l.ty).filter(|s| shelves.contains(s))?;
     let ops = done_with(body, local, kind);
-    let only_grows = ops.iter().all(|(op, ..)| matches!(op, Op::Grow(_)));
+    let only_grows = (ops.iter()).all(|(op, ..)| matches!(op, Op::Grow(_) | Op::Blank));
     let (at, mention, stmt) = ops.iter().find_map(|(op, at, mention, stmt)| match op {
         Op::Grow(growth)
             if growth.runs == Runs::Handler

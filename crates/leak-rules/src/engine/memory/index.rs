@@ -99,7 +99,7 @@ pub(super) fn holders(db: &dyn Db, package: PackageId) -> Arc<FxHashSet<Name>> {
     Arc::new(names)
 }
 
-fn may_hold(ty: &TypeRef) -> bool {
+pub(super) fn may_hold(ty: &TypeRef) -> bool {
     match ty {
         TypeRef::Map(..) | TypeRef::Slice(_) | TypeRef::Name(_) | TypeRef::Inst(..) => true,
         TypeRef::Qualified(_, name) => *name == "Map" || *name == "List",

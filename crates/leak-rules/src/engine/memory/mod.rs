@@ -22,6 +22,7 @@ mod report;
 mod served;
 mod shape;
 mod source;
+mod twin;
 mod uses;
 mod verdict;
 mod wrapped;

@@ -14,6 +14,7 @@ use super::index::{holders, may_delete, may_grow};
 use super::life::Life;
 use super::place::{Place, Shelf};
 use super::repeat::Runs;
+use super::twin::{Sign, Twin};
 use super::uses::{Op, Use, uses};
 use super::verdict::{Growing, Verdict, Why, verdict};
 use crate::Severity;
@@ -125,12 +126,14 @@ fn grows(
     verdict: &Verdict,
 ) -> RawFinding {
     let holder = holder(used.place, verdict.life);
-    let when = when(verdict.growing.first().map(|g| &g.why));
-    let message = match shelf {
-        Shelf::Map | Shelf::SyncMap => format!(
+    let why = verdict.growing.first().map(|g| &g.why);
+    let when = when(why);
+    let message = match (why, shelf) {
+        (Some(Why::Beside(twin)), _) => beside(&holder, shelf, twin),
+        (_, Shelf::Map | Shelf::SyncMap) => format!(
             "{holder} gets an entry for each new key {when}, and nothing in the package takes one out or limits their number"
         ),
-        Shelf::Slice | Shelf::List => format!(
+        (_, Shelf::Slice | Shelf::List) => format!(
             "{holder} gets another element {when}, and nothing in the package takes one out or limits their number"
         ),
     };
@@ -145,6 +148,26 @@ fn grows(
         finding.site = site(cx, used, stmt, pattern);
     }
     finding
+}
+
+/// What is said of a place whose sibling loses entries.
+fn beside(holder: &str, shelf: Shelf, twin: &Twin) -> String {
+    let what = match shelf {
+        Shelf::Map | Shelf::SyncMap => "an entry for each new key",
+        Shelf::Slice | Shelf::List => "another element each time",
+    };
+    let sibling = twin.sibling.name();
+    match twin.sign {
+        Sign::Blanked => format!(
+            "{holder} gets {what}, and keeps all of them: they are only set to nothing where `{sibling}` loses one"
+        ),
+        Sign::Paired => format!(
+            "{holder} gets {what}, as `{sibling}` does, but only `{sibling}` loses any: nothing in the package takes one out here or limits their number"
+        ),
+        Sign::Beside => format!(
+            "{holder} gets {what} where `{sibling}` loses some, and nothing in the package takes one out here or limits their number"
+        ),
+    }
 }
 
 fn site(cx: &CheckContext<'_>, used: &Use, stmt: StmtId, pattern: Pattern) -> Option<Box<FixSite>> {
@@ -164,7 +187,7 @@ fn when(why: Option<&Why>) -> &'static str {
         Some(Why::Called(chain)) if chain.runs == Runs::Handler => "for every request",
         Some(Why::Called(_)) => "in each round of a loop that goes on as long as the process",
         Some(Why::Asked) => "that is asked for",
-        Some(Why::Shared) | None => "that callers bring",
+        Some(Why::Shared | Why::Beside(_)) | None => "that callers bring",
     }
 }
 
@@ -234,6 +257,15 @@ fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec
         }
     }
     related.push(step("it grows here", used.range));
+    if let Some(Why::Beside(twin)) = verdict.growing.first().map(|g| &g.why) {
+        let of_sibling =
+            |u: &&Use| u.place == twin.sibling && matches!(u.op, Op::Remove(_) | Op::Reset);
+        let lost = format!("`{}` loses an entry here", twin.sibling.name());
+        related.extend(step_in(cx, twin.decl, lost, of_sibling));
+        let of_place = |u: &&Use| u.place == used.place && u.op == Op::Blank;
+        let blank = "an entry is set to nothing here, and its key stays".to_owned();
+        related.extend(step_in(cx, twin.decl, blank, of_place));
+    }
     let others = verdict.growing.iter().skip(1).map(|g| (g.decl, g.growth));
     for (decl, growth) in others.chain(verdict.also.iter().copied()).take(4) {
         if decl == cx.decl {
@@ -251,6 +283,25 @@ fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec
             }
         }
     }
+}
+
+/// A step at the first of some uses of places in a declaration.
+fn step_in(
+    cx: &CheckContext<'_>,
+    decl: DeclId,
+    message: String,
+    which: impl Fn(&&Use) -> bool,
+) -> Option<RawRelated> {
+    let uses = uses(cx.db, decl);
+    let range = uses.iter().find(which)?.range;
+    if decl == cx.decl {
+        return Some(step(message, range));
+    }
+    Some(RawRelated {
+        message,
+        file: Some(decl.file(cx.db).path(cx.db)),
+        range: range + decl_start(cx.db, decl),
+    })
 }
 
 /// A step at the name of a function.

@@ -51,6 +51,8 @@ pub(crate) enum Op {
     Guard,
     /// An element may shrink: it is cut, or gets another name through which it may.
     Inner,
+    /// An element is set to nothing, and its key stays.
+    Blank,
     /// Somebody else may do anything with it.
     Escape,
 }
@@ -779,16 +781,83 @@ impl Look<'_, '_> {
         }
     }
 
+    fn is_looped(&self, at: impl Into<NodeId>) -> bool {
+        let body = self.body;
+        body.around(at).any(|node| {
+            matches!(node, NodeId::Stmt(s)
+                if matches!(body.tree[s].kind, StmtKind::For { .. } | StmtKind::Range { .. }))
+        })
+    }
+
+    /// The parameter that a value is, or is a part of.
+    fn param(&self, value: ExprId) -> Option<LocalId> {
+        let body = self.body;
+        body.local(body.root(value))
+            .filter(|l| body.facts.locals[*l].kind == LocalKind::Param)
+    }
+
+    /// Whether a value is no parameter and made from the key, by which the same function looks first: the result is kept for the
+    /// next time, whatever it is.
+    fn is_made_of(&self, value: ExprId, key: &[ExprId], whole: ExprId, at: StmtId) -> bool {
+        let body = self.body;
+        let value = body.tree.unparen(value);
+        let params = |e: ExprId| match source(body, e) {
+            Source::Params(bits, _) => bits,
+            _ => 0,
+        };
+        self.param(value).is_none()
+            && !self.is_opened(value)
+            && !self.is_looped(at)
+            && key.iter().any(|k| params(*k) & params(value) != 0)
+            && self.looks_up(whole, key)
+    }
+
+    /// Whether a value comes with something beside it that is looked at, as an error is: it is opened rather than computed, by one of
+    /// the names that there are.
+    fn is_opened(&self, value: ExprId) -> bool {
+        let body = self.body;
+        let Some(local) = body.local(value) else {
+            return false;
+        };
+        body.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+            StmtKind::Assign { lhs, rhs, .. } => {
+                let blank = |e: ExprId| body.tree.ident(e).is_some_and(|i| i.name.is_blank());
+                rhs.len() < lhs.len()
+                    && matches!(
+                        body.tree[body.tree.unparen(rhs[0])].kind,
+                        ExprKind::Call { .. }
+                    )
+                    && lhs.iter().any(|l| body.local(*l) == Some(local))
+                    && lhs.last().is_some_and(|last| !blank(*last))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a parameter is a function that is called in the background: what is put in is something that was started.
+    fn is_started(&self, local: LocalId) -> bool {
+        let body = self.body;
+        body.tree.exprs.iter().any(|(call, e)| match &e.kind {
+            ExprKind::Call { func, .. } => {
+                body.local(*func) == Some(local)
+                    && (body.literal(call).is_some()
+                        || matches!(body.parent(call), Some(NodeId::Stmt(s))
+                            if matches!(body.tree[s].kind, StmtKind::Go(_))))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a value is no parameter, function or interface, and stands in no loop.
     fn is_made(&self, value: ExprId, at: impl Into<NodeId>) -> bool {
         let body = self.body;
         let value = body.tree.unparen(value);
-        let looped = body.around(at).any(|node| {
-            matches!(node, NodeId::Stmt(s)
-                if matches!(body.tree[s].kind, StmtKind::For { .. } | StmtKind::Range { .. }))
-        });
-        let given = (body.local(body.root(value)))
-            .is_some_and(|l| body.facts.locals[l].kind == LocalKind::Param);
+        let looped = self.is_looped(at);
+        let param = self.param(value);
+        if !looped && param.is_some_and(|local| self.is_started(local)) {
+            return true;
+        }
+        let given = param.is_some();
         let behaves = body.ty(value).is_none_or(|ty| {
             matches!(
                 body.view().underlying(ty).kind(),
@@ -1031,6 +1100,9 @@ impl Look<'_, '_> {
                 }
             }
             let is_nil = body.facts.refs.get(value) == Some(&Res::Nil);
+            if levels.len() == 1 && (is_nil || is_zero(body, value)) {
+                self.put(Op::Blank, stmt);
+            }
             let cut = matches!(body.tree[value].kind, ExprKind::Slice { .. })
                 || body.is_builtin(value, "append");
             // An element is emptied or cut; its key stays.
@@ -1062,7 +1134,8 @@ impl Look<'_, '_> {
             matches!(body.facts.refs.get(v), Some(Res::Bool(true)))
                 || matches!(body.ty(v).map(Ty::kind), Some(TyKind::Struct(f)) if f.is_empty())
         });
-        let made = value.is_some_and(|v| self.is_made(v, stmt));
+        let made = value
+            .is_some_and(|v| self.is_made(v, stmt) || self.is_made_of(v, &keys[..1], whole, stmt));
         if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
             growth.set = set;
             // What a set remembers is often found in a loop.
@@ -1190,6 +1263,18 @@ pub(super) fn is_fresh(body: &Body<'_>, mention: ExprId) -> bool {
         given => given
             .iter()
             .all(|g| matches!(g, Given::Value(value) if made(value))),
+    }
+}
+
+/// `0`, `""` and `false`.
+fn is_zero(body: &Body<'_>, value: ExprId) -> bool {
+    match &body.tree[value].kind {
+        ExprKind::Literal(literal) => {
+            body.tree.int_value(value) == Some(0)
+                || matches!(literal.text.as_deref(), Some("\"\"" | "``"))
+        }
+        ExprKind::Ident(_) => body.facts.refs.get(value) == Some(&Res::Bool(false)),
+        _ => false,
     }
 }
 

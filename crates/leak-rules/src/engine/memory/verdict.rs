@@ -12,6 +12,7 @@ use super::place::{Place, Shelf};
 use super::repeat::{Chain, Runs, callers, repeated};
 use super::shape::shape;
 use super::source::{Source, Through};
+use super::twin::{Sign, Twin, twin};
 use super::uses::{Growth, Op, ops};
 
 /// Something that grows in code that runs again and again.
@@ -32,6 +33,8 @@ pub(crate) enum Why {
     Asked,
     /// Whoever holds it may make it grow, and nobody can make it smaller.
     Shared,
+    /// What stands beside it loses entries.
+    Beside(Twin),
 }
 
 impl Growing {
@@ -41,6 +44,7 @@ impl Growing {
             Why::Called(chain) => self.growth.set || chain.through == Through::Straight,
             Why::Asked => true,
             Why::Shared => false,
+            Why::Beside(twin) => twin.lasting && twin.sign != Sign::Beside,
         }
     }
 }
@@ -82,6 +86,7 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
                 Op::Grow(_) => {}
                 Op::Remove(runs) => removes.push((decl, *runs)),
                 Op::Inner => inner = true,
+                Op::Blank => {}
                 Op::Reset | Op::Guard | Op::Escape => return None,
             }
         }
@@ -110,7 +115,26 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
     }
     // What is sure is told first.
     growing.sort_by_key(|g| !g.is_sure());
-    if growing.is_empty() && removes.is_empty() && !is_main && may_be_shared(db, package, place) {
+    // What stands beside it may say more than where its keys come from.
+    if removes.is_empty()
+        && !growing.first().is_some_and(Growing::is_sure)
+        && let Some((decl, growth, twin)) = twin(db, package, place, &grows, lives)
+    {
+        let beside = Growing {
+            decl,
+            growth,
+            why: Why::Beside(twin),
+        };
+        if growing.is_empty() || beside.is_sure() {
+            growing.insert(0, beside);
+        }
+    }
+    if growing.is_empty()
+        && removes.is_empty()
+        && !is_main
+        && (life == Some(Life::Works) && grows.iter().all(|(_, growth)| is_list(*growth))
+            || may_be_shared(db, package, place))
+    {
         let shared = |(decl, growth): &&(DeclId, Growth)| is_shared(db, *decl, *growth, place);
         growing.extend(grows.iter().filter(shared).map(|(decl, growth)| Growing {
             decl: *decl,
@@ -217,16 +241,24 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
     found
 }
 
+fn is_list(growth: Growth) -> bool {
+    matches!(growth.shelf, Shelf::Slice | Shelf::List)
+}
+
 /// Whether an exported function that makes no new holder puts something in that it makes, by a key that it is given.
 fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
     // A variable with a list of all that there are is filled by what makes them.
-    let is_list = matches!(growth.shelf, Shelf::Slice | Shelf::List);
-    if is_list && !matches!(place, Place::Field(..)) {
+    if is_list(growth) && !matches!(place, Place::Field(..)) {
         return false;
     }
     if !growth.made || growth.runs != Runs::Function {
         return false;
     }
+    is_reachable(db, decl, place)
+}
+
+/// Whether a function is called from outside of the package, other than by what makes a new holder of the place.
+pub(super) fn is_reachable(db: &dyn Db, decl: DeclId, place: Place) -> bool {
     let package = package_of_decl(db, decl);
     let mut seen = vec![decl];
     let mut next = 0;
@@ -245,7 +277,7 @@ fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
         }
         for (caller, called) in callers(db, package, at) {
             // What is given to somebody who calls it is called as often as they like.
-            if called.given {
+            if called.given || matches!(called.runs, Runs::Handler | Runs::Loop) {
                 return true;
             }
             if called.runs != Runs::Once && !seen.contains(&caller) {

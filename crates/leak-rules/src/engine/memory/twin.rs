@@ -1,0 +1,429 @@
+//! Collections side by side in one type, of which one loses its entries and the other keeps them.
+//!
+//! That a sibling loses entries again and again shows that values of the type live long enough for it to matter; what keeps them was
+//! forgotten, or is not meant to.
+
+use std::sync::Arc;
+
+use go_model::db::{Db, DeclId};
+use go_model::outline::TypeRef;
+use go_model::package::{Item, PackageId, package_item, package_methods};
+use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::{Name, NodeId, TextRange};
+
+use super::body::{self, Body};
+use super::index::{fields, may_hold, who_mentions};
+use super::place::Place;
+use super::repeat::Runs;
+use super::shape::shape;
+use super::source::Source;
+use super::uses::{Growth, Op, Use, ops, uses};
+use super::verdict::is_reachable;
+
+/// What shows that a place keeps what its sibling loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Its elements are set to nothing where the sibling loses one.
+    Blanked,
+    /// Both get entries by the same key, or the key of one is what the other holds.
+    Paired,
+    /// Where it grows, the sibling loses entries.
+    Beside,
+}
+
+/// A sibling that loses entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) sibling: Place,
+    /// Where the sibling does.
+    pub(crate) decl: DeclId,
+    pub(crate) sign: Sign,
+    /// Values of the type are plainly shared or long-lived.
+    pub(crate) lasting: bool,
+}
+
+/// Where a place grows whose sibling loses what it keeps.
+pub(super) fn twin(
+    db: &dyn Db,
+    package: PackageId,
+    place: Place,
+    grows: &[(DeclId, Growth)],
+    lives: bool,
+) -> Option<(DeclId, Growth, Twin)> {
+    let Place::Field(ty, name) = place else {
+        return None;
+    };
+    let from_outside = |(decl, growth): &&(DeclId, Growth)| {
+        growth.key > Source::Unknown && is_reachable(db, *decl, place)
+    };
+    let grows: Vec<(DeclId, Growth)> = grows.iter().filter(from_outside).copied().collect();
+    let (first, rest) = grows.split_first()?;
+    let item = package_item(db, package, ty)?;
+    let lasting = lives || is_lasting(&item);
+    let mut found: Option<(DeclId, Growth, Twin)> = None;
+    // Siblings that lose an entry by a key by which the place gets one. Of what may be short-lived one is not enough.
+    let mut lost: Vec<Place> = Vec::new();
+    for sibling in siblings(&item, name) {
+        let sibling = Place::Field(ty, sibling);
+        let losing = losing(db, package, sibling);
+        let Some(&(decl, by_key)) = losing.iter().max_by_key(|(_, by_key)| *by_key) else {
+            continue;
+        };
+        let sign = |sign, decl| Twin {
+            sibling,
+            decl,
+            sign,
+            lasting,
+        };
+        let blanked =
+            (losing.iter()).find(|(decl, _)| ops(db, *decl).contains(&(place, Op::Blank)));
+        if let Some((decl, _)) = blanked {
+            return Some((first.0, first.1, sign(Sign::Blanked, *decl)));
+        }
+        for (grown, growth) in std::iter::once(first).chain(rest) {
+            let pairs = pairs(db, *grown);
+            let paired = |kind: Kind| {
+                (pairs.iter()).any(|p| p.place == place && p.with == sibling && p.kind == kind)
+            };
+            if lasting && by_key && paired(Kind::BothGrow) {
+                return Some((*grown, *growth, sign(Sign::Paired, decl)));
+            }
+            if paired(Kind::OneShrinks) && !lost.contains(&sibling) {
+                lost.push(sibling);
+            }
+            let loses = lost.contains(&sibling) && (lasting || lost.len() > 1);
+            if loses || lasting && paired(Kind::OneShrinksHere) {
+                return Some((*grown, *growth, sign(Sign::Paired, *grown)));
+            }
+            if lasting
+                && found.is_none()
+                && let Some(decl) = removes_beside(db, package, ty, *grown, place, sibling)
+            {
+                found = Some((*grown, *growth, sign(Sign::Beside, decl)));
+            }
+        }
+    }
+    found
+}
+
+/// The other fields of a type that may hold a collection.
+fn siblings(item: &Item, name: Name) -> Vec<Name> {
+    let mut found = Vec::new();
+    fields(item, &mut |_, field, ty| {
+        if field != name && may_hold(ty) {
+            found.push(field);
+        }
+    });
+    found
+}
+
+/// Whether values of a type are shared or wait for something: there is a lock, a channel or a context in it.
+fn is_lasting(item: &Item) -> bool {
+    let mut found = false;
+    fields(item, &mut |_, _, field| {
+        let inner = match field {
+            TypeRef::Pointer(inner) => inner,
+            other => other,
+        };
+        found |= match inner {
+            TypeRef::Chan(..) => true,
+            TypeRef::Qualified(package, name) => match package.as_str() {
+                "sync" => matches!(
+                    name.as_str(),
+                    "Mutex" | "RWMutex" | "Map" | "Cond" | "WaitGroup"
+                ),
+                "context" => matches!(name.as_str(), "Context" | "CancelFunc"),
+                _ => false,
+            },
+            _ => false,
+        };
+    });
+    found
+}
+
+/// The declarations in which a place loses elements other than all of them, and whether by a key that is known there.
+fn losing(db: &dyn Db, package: PackageId, place: Place) -> Vec<(DeclId, bool)> {
+    let Some(mentions) = who_mentions(db, package, place.name()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for &decl in mentions.iter() {
+        let removes = ops(db, decl)
+            .iter()
+            .any(|(at, op)| *at == place && matches!(op, Op::Remove(runs) if *runs != Runs::Once));
+        let cut = || {
+            ops(db, decl)
+                .iter()
+                .any(|(at, op)| *at == place && *op == Op::Reset)
+                && cuts(db, decl, place)
+        };
+        if removes {
+            found.push((decl, removes_some(db, decl, place)));
+        } else if cut() {
+            found.push((decl, false));
+        }
+    }
+    found
+}
+
+/// Whether a slice is set to a part of itself.
+fn cuts(db: &dyn Db, decl: DeclId, place: Place) -> bool {
+    let found = body::with(db, decl, |body| {
+        uses(db, decl).iter().any(|used| {
+            used.place == place
+                && used.op == Op::Reset
+                && used.stmt.is_some_and(|stmt| match &body.tree[stmt].kind {
+                    StmtKind::Assign { rhs, .. } => rhs.iter().any(|value| {
+                        let value = body.tree.unparen(*value);
+                        let part = match &body.tree[value].kind {
+                            ExprKind::Call { args, .. } if body.is_builtin(value, "append") => {
+                                args.first().map(|a| body.tree.unparen(*a))
+                            }
+                            _ => Some(value),
+                        };
+                        part.is_some_and(|p| match &body.tree[p].kind {
+                            ExprKind::Slice { base, .. } => body.same(*base, used.mention),
+                            _ => false,
+                        })
+                    }),
+                    _ => false,
+                })
+        })
+    });
+    found.unwrap_or(false)
+}
+
+/// Whether a declaration removes entries other than all of them: not by the key of a loop over the same map, without a condition.
+fn removes_some(db: &dyn Db, decl: DeclId, place: Place) -> bool {
+    let found = body::with(db, decl, |body| {
+        let uses = uses(db, decl);
+        uses.iter().any(|used| {
+            used.place == place
+                && matches!(used.op, Op::Remove(_))
+                && !removes_all(body, used)
+                && !toggles(body, &uses, used)
+        })
+    });
+    found.unwrap_or(false)
+}
+
+/// Whether an entry is put in by the same key elsewhere in the declaration: it goes on and off.
+fn toggles(body: &Body<'_>, uses: &[Use], used: &Use) -> bool {
+    let Some(removed) = entry(body, used) else {
+        return false;
+    };
+    let mut entries = (uses.iter()).filter(|u| u.place == used.place);
+    entries.any(|u| entry(body, u).is_some_and(|e| e.grows && body.same(e.key, removed.key)))
+}
+
+fn removes_all(body: &Body<'_>, used: &Use) -> bool {
+    let Some(NodeId::Stmt(around)) = used.stmt.and_then(|stmt| body.parent(stmt)) else {
+        return false;
+    };
+    matches!(&body.tree[around].kind, StmtKind::Range { over, .. } if body.same(*over, used.mention))
+}
+
+/// Where a sibling loses entries in a function, or in a method of the same type that it calls.
+fn removes_beside(
+    db: &dyn Db,
+    package: PackageId,
+    ty: Name,
+    decl: DeclId,
+    place: Place,
+    sibling: Place,
+) -> Option<DeclId> {
+    let removes = |decl: DeclId| {
+        ops(db, decl)
+            .iter()
+            .any(|(at, op)| *at == sibling && matches!(op, Op::Remove(runs) if *runs != Runs::Once))
+    };
+    if removes(decl) {
+        return (!are_apart(db, decl, place, sibling)).then_some(decl);
+    }
+    let shape = shape(db, decl);
+    let called: Vec<Name> = (shape.calls.iter())
+        .filter(|c| c.receiver == Some(ty) && !c.given)
+        .map(|c| c.name)
+        .collect();
+    if called.is_empty() {
+        return None;
+    }
+    let methods = package_methods(db, package, ty);
+    let mut called = methods.iter().filter(|m| called.contains(&m.name));
+    called.find(|m| removes(m.decl)).map(|m| m.decl)
+}
+
+/// Whether one place only grows, and the other only loses, where the other branch of an `if` is not taken.
+fn are_apart(db: &dyn Db, decl: DeclId, place: Place, sibling: Place) -> bool {
+    let found = body::with(db, decl, |body| {
+        let uses = uses(db, decl);
+        let of = |wanted: Place, grows: bool| {
+            let uses = uses.iter().filter(move |u| {
+                u.place == wanted
+                    && match u.op {
+                        Op::Grow(_) => grows,
+                        Op::Remove(_) => !grows,
+                        _ => false,
+                    }
+            });
+            uses.filter_map(|u| u.stmt).collect::<Vec<_>>()
+        };
+        let (grows, loses) = (of(place, true), of(sibling, false));
+        grows
+            .iter()
+            .all(|a| loses.iter().all(|b| excludes(body, *a, *b)))
+    });
+    found.unwrap_or(true)
+}
+
+/// Whether two statements are in different branches of the same `if`.
+fn excludes(body: &Body<'_>, a: StmtId, b: StmtId) -> bool {
+    let (a, b) = (body.tree[a].range, body.tree[b].range);
+    body.tree
+        .stmts
+        .iter()
+        .any(|(_, around)| match &around.kind {
+            StmtKind::If { then, .. } => {
+                let within = |range| around.range.contains_range(range);
+                within(a)
+                    && within(b)
+                    && then.range.contains_range(a) != then.range.contains_range(b)
+            }
+            _ => false,
+        })
+}
+
+/// How two places of a type are used side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Both get entries by the same key, or one by what the other holds.
+    BothGrow,
+    /// One gets an entry and the other loses one, by the same key, in different cases.
+    OneShrinks,
+    /// The same one after the other.
+    OneShrinksHere,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair {
+    place: Place,
+    with: Place,
+    kind: Kind,
+}
+
+/// The places that get an entry beside another place, in a declaration.
+#[salsa::tracked(returns(clone))]
+fn pairs(db: &dyn Db, decl: DeclId) -> Arc<Vec<Pair>> {
+    Arc::new(body::with(db, decl, |body| pairs_of(body, &uses(db, decl))).unwrap_or_default())
+}
+
+/// An entry that is put in or taken out.
+struct Entry<'a> {
+    used: &'a Use,
+    grows: bool,
+    key: ExprId,
+    value: Option<ExprId>,
+}
+
+fn pairs_of(body: &Body<'_>, uses: &[Use]) -> Vec<Pair> {
+    let entries: Vec<Entry<'_>> = uses.iter().filter_map(|used| entry(body, used)).collect();
+    let mut found = Vec::new();
+    for a in entries.iter().filter(|e| e.grows) {
+        for b in entries.iter().filter(|b| b.used.place != a.used.place) {
+            let same_key = body.same(a.key, b.key);
+            let kind = if b.grows {
+                let holds = |value: Option<ExprId>, key| value.is_some_and(|v| body.same(v, key));
+                let reversed = holds(a.value, b.key)
+                    || holds(b.value, a.key)
+                    || a.value.is_some_and(|v| holds(b.value, v));
+                (same_key || reversed && side_by_side(body, a.used, b.used))
+                    .then_some(Kind::BothGrow)
+            } else if same_key {
+                Some(match side_by_side(body, a.used, b.used) {
+                    true => Kind::OneShrinksHere,
+                    false => Kind::OneShrinks,
+                })
+            } else {
+                None
+            };
+            if let Some(kind) = kind {
+                let pair = Pair {
+                    place: a.used.place,
+                    with: b.used.place,
+                    kind,
+                };
+                if !found.contains(&pair) {
+                    found.push(pair);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn entry<'a>(body: &Body<'_>, used: &'a Use) -> Option<Entry<'a>> {
+    let grows = match used.op {
+        Op::Grow(growth) if growth.outer => true,
+        Op::Remove(_) => false,
+        _ => return None,
+    };
+    let NodeId::Expr(around) = body.parent(used.mention)? else {
+        return None;
+    };
+    let (key, value) = match &body.tree[around].kind {
+        ExprKind::Index { indices, .. } => {
+            let value = match used.stmt.map(|s| &body.tree[s].kind) {
+                Some(StmtKind::Assign { lhs, rhs, .. }) if lhs.len() == rhs.len() => {
+                    let at = lhs.iter().position(|l| body.tree.unparen(*l) == around);
+                    at.map(|at| rhs[at])
+                }
+                _ => None,
+            };
+            (*indices.first()?, value)
+        }
+        // `delete(m, key)`
+        ExprKind::Call { args, .. } => (*args.get(1)?, None),
+        // `m.Store(key, value)`
+        ExprKind::Selector { .. } => {
+            let NodeId::Expr(call) = body.parent(around)? else {
+                return None;
+            };
+            let args = body.args(call);
+            (*args.first()?, args.get(1).copied())
+        }
+        _ => return None,
+    };
+    Some(Entry {
+        used,
+        grows,
+        key,
+        value,
+    })
+}
+
+/// Whether two things are done in the same block.
+fn side_by_side(body: &Body<'_>, a: &Use, b: &Use) -> bool {
+    let (Some(a), Some(b)) = (a.stmt, b.stmt) else {
+        return false;
+    };
+    let (around_a, around_b) = (body.parent(a), body.parent(b));
+    around_a == around_b && branch(body.tree, around_a, a) == branch(body.tree, around_b, b)
+}
+
+/// Which of the blocks of a statement another one is in.
+fn branch(tree: &DeclTree, around: Option<NodeId>, stmt: StmtId) -> Option<TextRange> {
+    let Some(NodeId::Stmt(around)) = around else {
+        return None;
+    };
+    let range = tree[stmt].range;
+    match &tree[around].kind {
+        StmtKind::If { then, .. } if then.range.contains_range(range) => Some(then.range),
+        StmtKind::Switch { cases, .. } | StmtKind::TypeSwitch { cases, .. } => {
+            let mut cases = cases.iter();
+            cases
+                .find(|case| case.range.contains_range(range))
+                .map(|case| case.range)
+        }
+        _ => None,
+    }
+}
