@@ -441,6 +441,8 @@ pub enum Retained {
         shape: Tail,
         /// What is assigned to.
         place: ExprId,
+        /// The statement assigns nothing else.
+        alone: bool,
         /// Elements can be nil.
         nilable: bool,
         /// The slice is being ranged over.

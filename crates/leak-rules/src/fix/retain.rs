@@ -2,10 +2,10 @@
 
 use go_model::facts::LocalId;
 use go_syntax::Name;
-use go_syntax::ast::{ExprId, ExprKind};
+use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 
 use super::Cx;
-use crate::edit::raw_strings;
+use crate::edit::{EditBuilder, first_on_line, indentation, raw_strings};
 use crate::engine::retain::tail::is_repeatable;
 use crate::engine::site::{Retained, Tail};
 use crate::{Fix, Safety};
@@ -43,9 +43,13 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
         Retained::Tail {
             shape,
             place,
+            alone,
             nilable,
             ranged,
-        } => clean(cx, shape, place, nilable, ranged),
+        } if !ranged => clean(cx, shape, place, alone, nilable)
+            .into_iter()
+            .collect(),
+        Retained::Tail { .. } => Vec::new(),
         Retained::Finalizer {
             literal,
             object,
@@ -149,12 +153,12 @@ fn measure(
         Some(false) => format!("cap({name})"),
     };
     let text = cx.ctx.text;
-    if !crate::edit::first_on_line(text, range.start) {
+    if !first_on_line(text, range.start) {
         return None;
     }
     let mut builder = cx.builder();
     builder.owned_end(range.end)?;
-    let indent = crate::edit::indentation(text, range.start);
+    let indent = indentation(text, range.start);
     let put = cx.src(cx.tree()[cx.site.acquire.call].range);
     if put.contains('\n') {
         return None;
@@ -174,73 +178,112 @@ fn measure(
 }
 
 /// What is cut off a slice is cleaned.
-fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, nilable: bool, ranged: bool) -> Vec<Fix> {
-    if ranged || !is_repeatable(cx.tree(), place) {
-        return Vec::new();
+fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, alone: bool, nilable: bool) -> Option<Fix> {
+    if !is_repeatable(cx.tree(), place) {
+        return None;
     }
-    let Some(stmt) = cx.site.acquire.stmt else {
-        return Vec::new();
-    };
-    let range = cx.stmt_range(stmt);
     // As it is written where it is cut, which may be a shorter name for it.
     let name = match &cx.tree()[cx.tree().unparen(cx.site.acquire.call)].kind {
         ExprKind::Slice { base, .. } => cx.src(cx.tree()[*base].range),
         _ => cx.src(cx.tree()[place].range),
     };
     if name.starts_with('*') {
-        return Vec::new();
+        return None;
     }
+    if let Tail::Removed { from, to } = shape {
+        return delete(cx, name, from, to);
+    }
+    let (code, what) = cleaning(cx, shape, name, nilable)?;
+    let stmt = cx.site.acquire.stmt?;
+    let mut builder = cx.builder();
+    if alone {
+        builder.insert_before(cx.stmt_range(stmt), &code)?;
+    } else {
+        one_by_one(cx, &mut builder, stmt, place, &code)?;
+    }
+    builder.fix(
+        format!("{what} (others may still look at it)"),
+        Safety::Unsafe,
+    )
+}
+
+/// The statement that cleans, and what it does.
+fn cleaning(cx: &Cx<'_>, shape: Tail, name: &str, nilable: bool) -> Option<(String, String)> {
     let source = |e: ExprId| cx.src(cx.tree()[e].range);
     let can_clear =
         cx.ctx.go >= (1, 21) && !cx.shadows("clear") && !(cx.ctx.declared)(Name::new("clear"));
-    let before = |code: String, title: String| {
-        let mut builder = cx.builder();
-        builder.insert_before(range.clone(), &code)?;
-        builder.fix(title, Safety::Unsafe)
-    };
-    let fix = match shape {
-        Tail::Cut { bound } if can_clear && is_repeatable(cx.tree(), bound) => before(
+    let said = |code: String, what: &str| Some((code, what.to_owned()));
+    match shape {
+        Tail::Cut { bound } if !is_repeatable(cx.tree(), bound) => None,
+        Tail::Queue { bound } if !is_repeatable(cx.tree(), bound) => None,
+        Tail::Cut { bound } if can_clear => said(
             format!("clear({name}[{}:])", source(bound)),
-            "clear what is cut off (others may still look at it)".to_owned(),
+            "clear what is cut off",
         ),
-        Tail::Cut { bound } if nilable && is_repeatable(cx.tree(), bound) => {
-            // Only where it is known that one element goes.
-            let one = source(bound).replace(' ', "") == format!("len({name})-1");
-            if !one {
-                return Vec::new();
-            }
-            before(
+        // Only where it is known that one element goes.
+        Tail::Cut { bound }
+            if nilable && source(bound).replace(' ', "") == format!("len({name})-1") =>
+        {
+            said(
                 format!("{name}[{}] = nil", source(bound)),
-                "set what is cut off to nil (others may still look at it)".to_owned(),
+                "set what is cut off to nil",
             )
         }
-        Tail::Filtered { kept } if can_clear => before(
+        Tail::Filtered { kept } if can_clear => said(
             format!("clear({name}[len({}):])", source(kept)),
-            "clear what is left behind its end (others may still look at it)".to_owned(),
+            "clear what is left behind its end",
         ),
-        Tail::Emptied if can_clear => before(
-            format!("clear({name})"),
-            format!("clear `{name}` (others may still look at it)"),
-        ),
-        Tail::Queue { bound } if is_repeatable(cx.tree(), bound) => {
-            if nilable && source(bound) == "1" {
-                before(
-                    format!("{name}[0] = nil"),
-                    "set what is taken off to nil (others may still look at it)".to_owned(),
-                )
-            } else if can_clear {
-                before(
-                    format!("clear({name}[:{}])", source(bound)),
-                    "clear what is taken off (others may still look at it)".to_owned(),
-                )
-            } else {
-                None
-            }
+        Tail::Emptied if can_clear => said(format!("clear({name})"), &format!("clear `{name}`")),
+        Tail::Queue { bound } if nilable && source(bound) == "1" => {
+            said(format!("{name}[0] = nil"), "set what is taken off to nil")
         }
-        Tail::Removed { from, to } => delete(cx, name, from, to),
+        Tail::Queue { bound } if can_clear => said(
+            format!("clear({name}[:{}])", source(bound)),
+            "clear what is taken off",
+        ),
         _ => None,
+    }
+}
+
+/// `x, s = s[0], s[1:]` becomes three statements, of which the second one cleans.
+fn one_by_one(
+    cx: &Cx<'_>,
+    builder: &mut EditBuilder<'_>,
+    stmt: StmtId,
+    place: ExprId,
+    code: &str,
+) -> Option<()> {
+    let StmtKind::Assign { lhs, rhs, .. } = &cx.tree()[stmt].kind else {
+        return None;
     };
-    fix.into_iter().collect()
+    let ([target, second], [value, rest]) = (&lhs[..], &rhs[..]) else {
+        return None;
+    };
+    let source = |e: ExprId| cx.src(cx.tree()[e].range);
+    // What is assigned first must not be what the others are made of.
+    let takes = cx.local_of(*target)?;
+    let used = |e: ExprId| cx.locals_in(cx.tree()[e].range).contains(&takes);
+    let reads = matches!(cx.tree()[*value].kind, ExprKind::Index { .. });
+    if *second != place || !reads || used(*second) || used(*rest) {
+        return None;
+    }
+    let range = cx.stmt_range(stmt);
+    if !first_on_line(cx.ctx.text, range.start) || cx.src(cx.tree()[stmt].range).contains('\n') {
+        return None;
+    }
+    builder.owned_end(range.end)?;
+    let indent = indentation(cx.ctx.text, range.start);
+    builder.replace(
+        range,
+        format!(
+            "{} = {}\n{indent}{code}\n{indent}{} = {}",
+            source(*target),
+            source(*value),
+            source(*second),
+            source(*rest)
+        ),
+    );
+    Some(())
 }
 
 /// `append(s[:i], s[j:]...)` becomes `slices.Delete(s, i, j)`, which clears what is behind the new end since Go 1.22.

@@ -24,10 +24,11 @@
 //! - The elements refer to nothing, or it is not known whether they do: numbers, times, structs of such.
 //! - The function clears elements of the slice, sets one to nil or to a zero value, or sets the slice to nil.
 //! - The slice is a local variable, or the same function appends to it afterwards.
-//! - It is a heap of `container/heap` that is no field of a struct which lives long, or of which nothing is popped in the package.
+//! - What is cut off gets a name in the same statement: whoever has it may clear it.
+//! - It is a heap of `container/heap` that no struct of the package has, or of which nothing is popped in the package.
 //!
 //! It is information for slices that live long: package-level variables, and fields of structs that several goroutines share because they
-//! have a lock or a channel. Elsewhere it is a hint, as it is for structs that refer to strings, or by pointers only, for a stack from which
+//! have a lock or a channel, a heap also through other structs. Elsewhere it is a hint, as it is for structs that refer to strings, or by pointers only, for a stack from which
 //! the last element is taken (the next one is written in its place), and for a queue (`s = s[1:]`), of which the array is replaced from time
 //! to time. `s = s[:0]` is the usual way to use an array again: it is a hint only where the same function does not append.
 //!

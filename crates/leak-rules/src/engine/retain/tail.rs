@@ -13,6 +13,7 @@ use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::{Declaration, Depth};
+use crate::engine::pattern::step;
 use crate::engine::site::{FixSite, Pattern, Retained, Tail};
 
 /// What a slice is reached from.
@@ -36,6 +37,8 @@ struct Cut {
     place: ExprId,
     value: ExprId,
     stmt: StmtId,
+    /// Nothing else is assigned by the same statement.
+    alone: bool,
     shape: Tail,
 }
 
@@ -96,20 +99,32 @@ fn cuts(d: &Declaration<'_>) -> Vec<Cut> {
         else {
             continue;
         };
-        let ([place], [value]) = (&lhs[..], &rhs[..]) else {
+        if lhs.len() != rhs.len() {
             continue;
-        };
-        let value = d.tree.unparen(*value);
-        if let Some(slot) = slot(d, *place)
-            && let Some(shape) = shape(d, &slot, value)
-        {
-            found.push(Cut {
-                slot,
-                place: *place,
-                value,
-                stmt,
-                shape,
-            });
+        }
+        for (place, value) in lhs.iter().zip(rhs) {
+            let value = d.tree.unparen(*value);
+            // What is cut off gets a name of its own: whoever has that may clean it.
+            let named = |own: &Slot| {
+                rhs.iter().any(|other| {
+                    let other = d.tree.unparen(*other);
+                    other != value
+                        && matches!(d.tree[other].kind, ExprKind::Slice { base, .. } if is(d, base, own))
+                })
+            };
+            if let Some(slot) = slot(d, *place)
+                && let Some(shape) = shape(d, &slot, value)
+                && !named(&slot)
+            {
+                found.push(Cut {
+                    slot,
+                    place: *place,
+                    value,
+                    stmt,
+                    alone: lhs.len() == 1,
+                    shape,
+                });
+            }
         }
     }
     found
@@ -183,7 +198,9 @@ fn shape(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<Tail> {
                 _ => None,
             }
         }
-        ExprKind::Ident(_) if is_filtered(d, own, value) => Some(Tail::Filtered { kept: value }),
+        ExprKind::Ident(_) if filtered(d, own, value).is_some() => {
+            Some(Tail::Filtered { kept: value })
+        }
         ExprKind::Call {
             args, spread: true, ..
         } => {
@@ -231,13 +248,13 @@ fn may_extend(d: &Declaration<'_>, own: &Slot, high: ExprId) -> bool {
     asks_capacity || adds
 }
 
-/// Whether a local variable began as `s[:0]` and was only appended to.
-fn is_filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> bool {
+/// Where a local variable began as `s[:0]`, if it was only appended to.
+fn filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<ExprId> {
     let Some(Res::Local(local)) = d.facts.refs.get(value) else {
-        return false;
+        return None;
     };
-    let mut begins = false;
-    d.values(*local).into_iter().all(|value| {
+    let mut begins = None;
+    let appended = d.values(*local).into_iter().all(|value| {
         let Some(value) = value.map(|v| d.tree.unparen(v)) else {
             return false;
         };
@@ -248,9 +265,10 @@ fn is_filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> bool {
                 high: Some(high),
                 ..
             } => {
-                begins = (is(d, *base, own) || is_alias(d, *base, own))
+                let begin = (is(d, *base, own) || is_alias(d, *base, own))
                     && integer(d, *high) == Some(0);
-                begins
+                begins = begin.then_some(value);
+                begin
             }
             ExprKind::Call { args, .. } => {
                 matches!(d.facts.callees.get(value), Some(Callee::Builtin(name)) if *name == "append")
@@ -260,7 +278,8 @@ fn is_filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> bool {
             }
             _ => false,
         }
-    }) && begins
+    });
+    begins.filter(|_| appended)
 }
 
 fn report(
@@ -286,12 +305,7 @@ fn report(
         // What is appended next is written over it.
         _ if fills_later(d, cut) => return None,
         // A heap of one call, or of which nothing is ever popped, keeps nothing for long.
-        Tail::Cut { .. } if is_heap(&view, d, cut) => {
-            if !is_popped_for_long(cx, &view, d, cut) {
-                return None;
-            }
-            Severity::Information
-        }
+        Tail::Cut { .. } if is_heap(&view, d, cut) => heap_severity(cx, &view, d, cut)?,
         Tail::Cut { .. } | Tail::Removed { .. } | Tail::Filtered { .. } if long => {
             Severity::Information
         }
@@ -331,9 +345,22 @@ fn report(
             | TyKind::Chan(..)
             | TyKind::Func(_)
     );
+    let related = match cut.shape {
+        Tail::Filtered { kept } => filtered(d, &cut.slot, kept)
+            .map(|begin| {
+                step(
+                    "what is kept is written to the same array from here on",
+                    d.tree[begin].range,
+                )
+            })
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    };
     let retained = Retained::Tail {
         shape: cut.shape,
         place: cut.place,
+        alone: cut.alone,
         nilable,
         ranged: is_ranged(d, cut),
     };
@@ -350,7 +377,7 @@ fn report(
         message,
         range,
         function: function_name(cx, literal),
-        related: Vec::new(),
+        related,
         site: Some(Box::new(site)),
     })
 }
@@ -492,38 +519,61 @@ fn pops(db: &dyn Db, package: PackageId) -> bool {
     })
 }
 
-/// Whether a struct of the package that several goroutines share has such a heap, and something is popped off it.
-fn is_popped_for_long(
+/// How bad it is that a heap keeps what is popped off it: information if structs of the package that several goroutines share have it, be it
+/// in other structs, a hint if others have. `None` where nothing is ever popped, and for heaps that no struct has.
+fn heap_severity(
     cx: &CheckContext<'_>,
     view: &View<'_>,
     d: &Declaration<'_>,
     cut: &Cut,
-) -> bool {
+) -> Option<Severity> {
+    /// A struct in a struct in a struct.
+    const DEEP: u32 = 3;
     let Root::Local(local) = cut.slot.root else {
-        return false;
+        return None;
     };
     let TyKind::Pointer(heap) = d.facts.locals[local].ty.kind() else {
-        return false;
+        return None;
     };
     let package = package_of_decl(cx.db, cx.decl);
+    if !*pops(cx.db, package) {
+        return None;
+    }
     let path = import_path(cx.db, package);
     let index = package_index(cx.db, package);
-    let is_held = |name: Name| {
-        let ty = Ty::named(path.as_str(), name.as_str());
-        let underlying = view.underlying(&ty);
-        let TyKind::Struct(fields) = underlying.kind() else {
-            return false;
-        };
-        let has = fields.iter().any(|field| match field.ty.kind() {
-            TyKind::Pointer(inner) => inner == heap,
-            _ => field.ty == *heap,
-        });
-        has && is_shared(view, &ty)
+    let types: Vec<Ty> = (index.own_items())
+        .filter(|item| item.decl().sort(cx.db) == DeclSort::Type)
+        .map(|item| Ty::named(path.as_str(), item.name().as_str()))
+        .collect();
+    let mut held = vec![heap.clone()];
+    for _ in 0..DEEP {
+        let holders: Vec<&Ty> = (types.iter())
+            .filter(|ty| !held.contains(ty) && holds_one_of(view, ty, &held))
+            .collect();
+        if holders.iter().any(|ty| is_shared(view, ty)) {
+            return Some(Severity::Information);
+        }
+        if holders.is_empty() {
+            break;
+        }
+        held.extend(holders.into_iter().cloned());
+    }
+    (held.len() > 1).then_some(Severity::Hint)
+}
+
+/// Whether a struct has a field of one of these types: a value, a pointer, or a collection of them.
+fn holds_one_of(view: &View<'_>, ty: &Ty, held: &[Ty]) -> bool {
+    let underlying = view.underlying(ty);
+    let TyKind::Struct(fields) = underlying.kind() else {
+        return false;
     };
-    *pops(cx.db, package)
-        && index
-            .own_items()
-            .any(|item| item.decl().sort(cx.db) == DeclSort::Type && is_held(item.name()))
+    fields.iter().any(|field| {
+        let mut ty = &field.ty;
+        while let TyKind::Pointer(of) | TyKind::Slice(of) | TyKind::Map(_, of) = ty.kind() {
+            ty = of;
+        }
+        held.contains(ty)
+    })
 }
 
 /// Whether the declaration appends to the slice.
