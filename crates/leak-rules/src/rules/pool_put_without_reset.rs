@@ -25,8 +25,9 @@
 //! ```
 //!
 //! # When it stays silent
-//! - Some function that uses the pool, or that calls one which does, empties a buffer: with `Reset`, `Truncate`, `WriteTo` or `[:0]`. It does
-//!   not matter whether that is before the `Put` or behind the `Get`.
+//! - Some function that uses the pool, or that calls one which does, empties a buffer: with `Reset`, `Truncate` or `[:0]`. It does
+//!   not matter whether that is before the `Put` or behind the `Get`. `WriteTo` empties a buffer only if all of it can be written: where nothing
+//!   else does, it is a hint, unless it writes to memory.
 //! - The pool is exported, or an exported function hands on what it takes out: others may empty it.
 //! - What lies in the pool is not a `bytes.Buffer`, or nothing is written to it but constants.
 //!
@@ -68,14 +69,22 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         if !together.complete || together.resets || !together.grows {
             return None;
         }
-        let message = format!(
-            "`{name}` goes back into the pool with what was written to it, and nobody empties it: it grows with each use"
-        );
+        let (severity, message) = if together.drains {
+            let message = format!(
+                "`{name}` goes back into the pool emptied by `WriteTo` only, which leaves the rest in it when writing fails"
+            );
+            (Severity::Hint, message)
+        } else {
+            let message = format!(
+                "`{name}` goes back into the pool with what was written to it, and nobody empties it: it grows with each use"
+            );
+            (RULE.severity, message)
+        };
         let retained = Retained::NotReset {
             buffer: put.local,
             deferred: put.deferred,
         };
-        Some((message, retained))
+        Some((severity, message, retained))
     })
 }
 

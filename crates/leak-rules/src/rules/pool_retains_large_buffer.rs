@@ -104,7 +104,7 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
             field,
             deferred: put.deferred,
         };
-        Some((message, retained))
+        Some((RULE.severity, message, retained))
     })
 }
 

@@ -70,6 +70,7 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         let message =
             format!("`{name}` is no pointer: to put it into the pool allocates a copy of it");
         Some((
+            RULE.severity,
             message,
             Retained::Boxed {
                 pool: put.pool.variable(),

@@ -13,6 +13,7 @@ use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::Name;
 use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 
+use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
 use crate::engine::find::{enclosing_literal, last_name};
@@ -83,6 +84,8 @@ struct Uses {
     hands_on: bool,
     /// It empties something.
     resets: bool,
+    /// It empties something if all of it can be written.
+    drains: bool,
     /// It looks at how large something is, or limits what it reads.
     measures: bool,
     /// It takes something out of a pool.
@@ -99,6 +102,8 @@ pub(crate) struct Together {
     /// All uses are seen.
     pub(crate) complete: bool,
     pub(crate) resets: bool,
+    /// Something is emptied if all of it can be written.
+    pub(crate) drains: bool,
     pub(crate) measures: bool,
     pub(crate) grows: bool,
     /// Something is taken out.
@@ -129,6 +134,7 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
     };
     let mut add = |decl: DeclId, uses: &Uses, certain: bool| {
         found.resets |= uses.resets;
+        found.drains |= uses.drains;
         found.measures |= uses.measures;
         found.takes |= uses.takes;
         found.reassigns |= uses.reassigns;
@@ -171,6 +177,7 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
         ..Uses::default()
     };
     let mut may_use = false;
+    let mut drained = Vec::new();
     for (_, expr) in tree.exprs.iter() {
         match &expr.kind {
             ExprKind::Call { func, .. } => {
@@ -179,7 +186,8 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
                 };
                 match name.as_str() {
                     "Get" | "Put" => may_use = true,
-                    "Reset" | "Truncate" | "WriteTo" | "reset" => found.resets = true,
+                    "Reset" | "Truncate" | "reset" => found.resets = true,
+                    "WriteTo" => drained.push(*func),
                     "cap" | "Cap" | "LimitReader" | "MaxBytesReader" | "CopyN" => {
                         found.measures = true;
                     }
@@ -204,7 +212,10 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
                         .is_some_and(|n| matches!(n.as_str(), "Len" | "len" | "Cap" | "cap")),
                     _ => false,
                 };
-                found.measures |= is_length(*lhs) || is_length(*rhs);
+                // Whether something is empty says nothing about how large it may be.
+                let is_none = |e: ExprId| matches!(tree.int_value(e), Some(0 | 1));
+                found.measures |= is_length(*lhs) && !is_none(*rhs);
+                found.measures |= is_length(*rhs) && !is_none(*lhs);
             }
             _ => {}
         }
@@ -219,13 +230,22 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
     found.measures |= tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
         StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => {
             (lhs.iter().zip(rhs)).any(|(target, value)| {
-                matches!(tree[tree.unparen(*target)].kind, ExprKind::Selector { .. })
-                    && tree.ident(*value).is_some_and(|i| i.name == "nil")
+                let is_zero = match &tree[tree.unparen(*value)].kind {
+                    ExprKind::Ident(name) => *name == "nil",
+                    ExprKind::Composite { elements, .. } => elements.is_empty(),
+                    _ => false,
+                };
+                is_zero
+                    && matches!(
+                        tree[tree.unparen(*target)].kind,
+                        ExprKind::Selector { .. } | ExprKind::Star(_)
+                    )
             })
         }
         _ => false,
     });
     // Names alone silence; what leads to a finding is resolved.
+    found.resets |= !drained.is_empty() && !may_use;
     if tree.has_error {
         found.hands_on = true;
         found.resets = true;
@@ -233,6 +253,11 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
     }
     if may_use {
         let facts = facts(db, decl);
+        for func in drained {
+            let fails = is_buffer_drained(&tree, &facts, func);
+            found.drains |= fails;
+            found.resets |= !fails;
+        }
         for (id, expr) in tree.exprs.iter() {
             if let ExprKind::Call { .. } = expr.kind
                 && let Some((pool, takes)) = operation(&tree, &facts, id)
@@ -246,6 +271,26 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
         }
     }
     Arc::new(found)
+}
+
+/// Whether `WriteTo` is called of a buffer, which it empties only if all could be written, and what it writes to may fail.
+fn is_buffer_drained(tree: &DeclTree, facts: &Facts, func: ExprId) -> bool {
+    let named = |e: ExprId| {
+        let ty = facts.types.get(tree.unparen(e))?;
+        ty.as_named_or_pointer().map(|n| (n.package, n.name))
+    };
+    let ExprKind::Selector { base, .. } = tree[tree.unparen(func)].kind else {
+        return false;
+    };
+    let to = tree.exprs.iter().find_map(|(_, e)| match &e.kind {
+        ExprKind::Call { func: f, args, .. } if *f == func => args.first().copied(),
+        _ => None,
+    });
+    let is = |e: ExprId, package: &str, name: &str| {
+        named(e).is_some_and(|(p, n)| p == package && n == name)
+    };
+    is(base, "bytes", "Buffer")
+        && to.is_some_and(|to| !is(to, "bytes", "Buffer") && !is(to, "strings", "Builder"))
 }
 
 /// Whether an exported function puts into a pool what others give it: they may have written anything to it.
@@ -592,19 +637,19 @@ pub(crate) fn is_boxed(cx: &CheckContext<'_>, ty: &Ty) -> Option<bool> {
 pub(crate) fn findings(
     cx: &CheckContext<'_>,
     rule: &Declared,
-    say: impl Fn(&Put, Name) -> Option<(String, Retained)>,
+    say: impl Fn(&Put, Name) -> Option<(Severity, String, Retained)>,
 ) -> Vec<RawFinding> {
     (puts(cx).into_iter())
         .filter_map(|put| {
             let name = cx.facts().locals[put.local].ident.name;
-            let (message, retained) = say(&put, name)?;
+            let (severity, message, retained) = say(&put, name)?;
             let range = cx.tree[put.call].range;
             let literal = enclosing_literal(cx.tree, range);
             let pattern = Pattern::Retained(retained);
             let site = FixSite::pattern(literal, put.call, Some(put.stmt), pattern, cx.in_test);
             Some(RawFinding {
                 rule: rule.name,
-                severity: rule.severity,
+                severity,
                 message,
                 range,
                 function: function_name(cx, literal),
