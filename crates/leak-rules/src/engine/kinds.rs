@@ -671,6 +671,19 @@ pub(crate) static TIMER: Kind = Kind {
     ..BASE
 };
 
+pub(crate) static AFTER_FUNC: Kind = Kind {
+    makes_owners: false,
+    key: "after-func",
+    rule: "unstopped-after-func",
+    fix: FixKind::Timer,
+    noun: "timer",
+    released: "stopped",
+    releasing: "stopping",
+    acquired: "started",
+    release: &["Stop", "Reset"],
+    ..BASE
+};
+
 pub(crate) static SIGNAL_CHANNEL: Kind = Kind {
     makes_owners: false,
     key: "signal-channel",
@@ -822,6 +835,7 @@ static KINDS: &[&Kind] = &[
     &SIGNAL_STOP,
     &TICKER,
     &TIMER,
+    &AFTER_FUNC,
     &SIGNAL_CHANNEL,
     &TEMP_DIR,
     &TEMP_FILE,

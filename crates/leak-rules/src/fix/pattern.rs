@@ -164,7 +164,12 @@ fn hoist_timer(cx: &Cx<'_>, select: StmtId, looping: StmtId) -> Option<Fix> {
         select,
         &format!("{drain}{timer}.Reset({delay})"),
     )?;
-    builder.replace(cx.abs(cx.tree()[call].range), format!("{timer}.C"));
+    // `time.NewTimer(d)` has its `.C` already.
+    let channel = match cx.callee_is(call, "time", "After") {
+        true => format!("{timer}.C"),
+        false => timer,
+    };
+    builder.replace(cx.abs(cx.tree()[call].range), channel);
     builder.fix(
         "make one timer before the loop and reset it in each iteration",
         Safety::Unsafe,

@@ -1,5 +1,5 @@
 //! # What it does
-//! Reports `time.After` in one arm of a `select` in a loop that goes on when another arm is chosen.
+//! Reports `time.After` (or `time.NewTimer(d).C`, which is the same) in one arm of a `select` in a loop that goes on when another arm is chosen.
 //!
 //! # Why it leaks
 //! Each iteration makes a timer. Below Go 1.23 one that was not waited for stays until it fires: with a delay of a minute and a thousand
@@ -69,7 +69,7 @@ pub(crate) static RULE: Declared = Declared {
     since: "0.1.0",
     source: "crates/leak-rules/src/rules/time_after_in_loop.rs",
     text: include_str!("time_after_in_loop.rs"),
-    needs: &[Need::names(&["After"]).and(Syntax::SELECT.and(Syntax::LOOP))],
+    needs: &[Need::names(&["After", "NewTimer"]).and(Syntax::SELECT.and(Syntax::LOOP))],
     check,
 };
 
@@ -111,8 +111,18 @@ fn after(f: &Function<'_>, case: &CommCase) -> Option<ExprId> {
     else {
         return None;
     };
-    let call = f.tree.unparen(*operand);
-    f.target(call)?.is_func("time", "After").then_some(call)
+    let operand = f.tree.unparen(*operand);
+    if f.target(operand)
+        .is_some_and(|t| t.is_func("time", "After"))
+    {
+        return Some(operand);
+    }
+    // `time.NewTimer(d).C` is the same.
+    let ExprKind::Selector { base, name } = f.tree[operand].kind else {
+        return None;
+    };
+    let call = f.tree.unparen(base);
+    (name.name == "C" && f.target(call)?.is_func("time", "NewTimer")).then_some(call)
 }
 
 /// The loop that goes on with its next iteration when another arm than this one is chosen.

@@ -1,6 +1,6 @@
 //! # What it does
 //! Reports `time.AfterFunc` with a long delay and `context.AfterFunc` on a long-lived context whose handle is dropped and whose function
-//! holds on to something.
+//! holds on to something. Also `time.AfterFunc` with a handle that is stopped on some paths of the function and not on others.
 //!
 //! # Why it leaks
 //! What waits keeps its function, and the function keeps everything it captures: the receiver with all it holds, or a buffer. Without the
@@ -21,14 +21,15 @@
 //! ```
 //!
 //! # When it stays silent
-//! - The handle is kept.
-//! - The delay is shorter than five minutes, or is not a constant.
+//! - The handle is kept, and no path of the function stops it, or all do.
+//! - The delay is a constant of less than five minutes; without a handle also if it is no constant.
 //! - The context is a parameter or made in the function: it ends with the request.
 //! - The function captures nothing but small values.
 //! - The function around it is `main`, `init`, or one of a command that only these call, once.
 //!
 //! # Fix safety
-//! Stopping at the end of the function is unsafe: then what was to be done later is done only while the function runs.
+//! Stopping at the end of the function where the handle was dropped is unsafe: then what was to be done later is done only while the function
+//! runs. Where some paths stop the timer, stopping it on the others is safe.
 //!
 //! # References
 //! - [`time.AfterFunc`](https://pkg.go.dev/time#AfterFunc)
@@ -41,6 +42,7 @@ use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
+use crate::engine::find::{self, Verdict};
 use crate::engine::function::Function;
 use crate::engine::pattern::{self, step};
 use crate::engine::site::{FixSite, Pattern};
@@ -52,7 +54,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Resources,
     severity: Severity::Information,
     summary: "a function that waits for long keeps what it captures, and nobody can stop it",
-    fixes: "keep the handle and stop it at the end of the function",
+    fixes: "keep the handle and stop it at the end of the function, or on the other paths",
     overlaps: &[],
     tests: false,
     since: "0.1.0",
@@ -66,6 +68,22 @@ pub(crate) static RULE: Declared = Declared {
 const LONG: i128 = 300_000_000_000;
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    let mut found = dropped_handles(cx);
+    found.extend(find::check(cx, RULE.name, &|found| {
+        let f = found.function;
+        let short = match pattern::args(f.tree, found.obligation.call) {
+            [delay, _] => pattern::duration(f, *delay).is_some_and(|delay| delay < LONG),
+            _ => true,
+        };
+        // Where nobody ever stops it, it is meant to run on its own; where it is set again, others manage it.
+        let managed = !found.outcome.released || found.is_method_called("Reset");
+        (!short && !managed).then(|| Verdict::plain(RULE.severity))
+    }));
+    found
+}
+
+/// The timers and registrations that nobody can stop.
+fn dropped_handles(cx: &CheckContext<'_>) -> Vec<RawFinding> {
     pattern::check(cx, &|f| {
         let timers = pattern::calls(f, "time", "AfterFunc").into_iter();
         let contexts = pattern::calls(f, "context", "AfterFunc").into_iter();
