@@ -82,7 +82,7 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    let mut found = cx.channel_findings(RULE.name);
+    let mut found = goroutine::join::without_giving_up(cx, cx.channel_findings(RULE.name));
     found.extend(goroutine::field::findings(cx, RULE.name));
     found
 }

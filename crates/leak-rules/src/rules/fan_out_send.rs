@@ -45,7 +45,7 @@
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
-use crate::engine::goroutine::CHANNEL_NEEDS;
+use crate::engine::goroutine::{CHANNEL_NEEDS, join};
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -64,7 +64,7 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    cx.channel_findings(RULE.name)
+    join::without_giving_up(cx, cx.channel_findings(RULE.name))
 }
 
 #[cfg(test)]

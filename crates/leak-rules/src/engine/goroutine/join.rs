@@ -24,7 +24,7 @@ use crate::check::{CheckContext, RawFinding};
 use crate::engine::find::enclosing_literal;
 use crate::engine::function::{Declaration, Depth, Function};
 use crate::engine::pattern::{finding, step};
-use crate::engine::site::{FixSite, Pattern};
+use crate::engine::site::{FixSite, Pattern, Trigger};
 use crate::engine::{facts, is_main};
 
 const WAIT_GROUP: (&str, &str) = ("sync", "WaitGroup");
@@ -32,6 +32,30 @@ const ERR_GROUP: (&str, &str) = ("golang.org/x/sync/errgroup", "Group");
 
 /// The findings of the rules about goroutines that are not waited for.
 pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    findings_but(cx, true)
+}
+
+/// Findings about channels without the fix by which the goroutine gives up sending, where one that is not waited for would be found in the
+/// place of one that waits for ever.
+pub(crate) fn without_giving_up(
+    cx: &CheckContext<'_>,
+    mut found: Vec<RawFinding>,
+) -> Vec<RawFinding> {
+    let mut more = None;
+    for finding in &mut found {
+        if let Some(site) = &mut finding.site
+            && let Trigger::Pattern(Pattern::AbandonedSend { context, .. }) = &mut site.trigger
+            && context.is_some()
+            && *more.get_or_insert_with(|| findings_but(cx, false).len() > findings(cx).len())
+        {
+            *context = None;
+        }
+    }
+    found
+}
+
+/// The findings, but those about goroutines of which it is said already that they wait for ever.
+fn findings_but(cx: &CheckContext<'_>, said: bool) -> Vec<RawFinding> {
     if is_main(cx) && !has_literal_owner(cx) {
         return Vec::new();
     }
@@ -44,7 +68,7 @@ pub(crate) fn findings(cx: &CheckContext<'_>) -> Vec<RawFinding> {
         }
         let mut found = Vec::new();
         for worker in workers(&uses) {
-            found.extend(look(cx, &uses, &handles, &worker));
+            found.extend(look(cx, &uses, &handles, &worker, said));
         }
         found
     };
@@ -826,6 +850,7 @@ fn look(
     uses: &Uses<'_, '_>,
     handles: &[Handle],
     worker: &Worker,
+    said: bool,
 ) -> Option<RawFinding> {
     let d = uses.d;
     if worker.by.is_none() && is_main(cx) {
@@ -877,7 +902,7 @@ fn look(
     }
     let start = start_range(&f, worker);
     // One finding a goroutine: what waits for ever counts more.
-    if cx.speaks_of(start) || waits_for_the_lost(cx, uses, &f, handles, worker) {
+    if said && (cx.speaks_of(start) || waits_for_the_lost(cx, uses, &f, handles, worker)) {
         return None;
     }
     let exits: Vec<_> = (skipped.iter().chain(&declined)).map(|e| e.exit).collect();
