@@ -22,9 +22,13 @@
 (defvar flymake-diagnostic-functions)
 (declare-function flymake-make-diagnostic "flymake")
 (declare-function lsp-activate-on "lsp-mode")
+(declare-function lsp-find-workspace "lsp-mode")
+(declare-function lsp-get "lsp-protocol")
 (declare-function lsp-register-client "lsp-mode")
+(declare-function lsp-request-async "lsp-mode")
 (declare-function lsp-stdio-connection "lsp-mode")
 (declare-function make-lsp-client "lsp-mode")
+(defvar lsp--cur-workspace)
 
 (defgroup stopleak nil "Leaks in Go code." :group 'tools)
 
@@ -51,6 +55,21 @@ eglot runs one server for a buffer.  Where `rass' and gopls are installed, both 
 
 ;;;; lsp-mode
 
+(defun stopleak--of-all-servers (update &rest arguments)
+  "Call UPDATE with ARGUMENTS for all servers of the buffer, not for the one that has just spoken.
+With Flymake lsp-mode shows the findings of the server alone that spoke last: see
+https://github.com/emacs-lsp/lsp-mode/issues/2808."
+  (let ((lsp--cur-workspace nil))
+    (apply update arguments)))
+
+(defun stopleak--lsp-command (action)
+  "Have stopleak run the command of ACTION.
+By itself lsp-mode asks all servers of the buffer, and may lose what comes behind their answers."
+  (let ((lsp--cur-workspace (lsp-find-workspace 'stopleak (buffer-file-name))))
+    (lsp-request-async "workspace/executeCommand"
+                       (list :command (lsp-get action :command) :arguments (or (lsp-get action :arguments) []))
+                       #'ignore :mode 'detached)))
+
 ;;;###autoload
 (defun stopleak-setup-lsp-mode ()
   "Have lsp-mode run stopleak for Go, beside gopls."
@@ -58,8 +77,15 @@ eglot runs one server for a buffer.  Where `rass' and gopls are installed, both 
     (lsp-register-client
      (make-lsp-client :new-connection (lsp-stdio-connection (lambda () (list stopleak-program "server")))
                       :activation-fn (lsp-activate-on "go")
+                      ;; lsp-mode takes related places and shows none, and has each action completed by all servers, which spoils it.
+                      :custom-capabilities '((experimental . ((stopleakPathInMessage . t) (stopleakWholeActions . t))))
+                      :action-handlers (let ((handlers (make-hash-table :test #'equal)))
+                                         (puthash "stopleak.openRule" #'stopleak--lsp-command handlers)
+                                         handlers)
                       :server-id 'stopleak
-                      :add-on? t))))
+                      :add-on? t)))
+  (with-eval-after-load 'lsp-diagnostics
+    (advice-add 'lsp-diagnostics--flymake-update-diagnostics :around #'stopleak--of-all-servers)))
 
 ;;;; Flymake
 
@@ -143,7 +169,7 @@ eglot runs one server for a buffer.  Where `rass' and gopls are installed, both 
   "Check all files of the project; `next-error' goes from finding to finding."
   (interactive)
   (let ((default-directory (or (locate-dominating-file default-directory "go.mod") default-directory)))
-    (compile (format "%s check --exit-zero --format concise ./..." stopleak-program))))
+    (compile (format "%s check --exit-zero --color never --no-progress --format concise ./..." stopleak-program))))
 
 ;;;###autoload
 (defun stopleak-explain-rule (rule)

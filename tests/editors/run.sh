@@ -1,14 +1,14 @@
 #!/bin/bash
 # usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-journey,
-# helix-evidence, emacs, emacs-beside, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui (none: all of these); picture,
-# picture-evidence, picture-animated make the pictures of docs/images.
+# helix-evidence, emacs, emacs-journey, emacs-beside, emacs-lsp-mode, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui
+# (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
-[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence emacs \
-  emacs-beside vscode-api vscode-evidence vscode-untrusted vscode-ui
+[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence \
+  emacs emacs-journey emacs-beside emacs-lsp-mode vscode-api vscode-evidence vscode-untrusted vscode-ui
 install=()
 for editor in "$@"; do
   case $editor in
@@ -16,7 +16,9 @@ for editor in "$@"; do
     nvim-evidence | nvim-journey | nvim-gopls) install+=(nvim) ;;
     nvim-old-evidence) install+=(nvim-old) ;;
     helix-evidence | helix-journey) install+=(helix) ;;
+    emacs-journey) install+=(emacs) ;;
     emacs-beside) install+=(emacs rass) ;;
+    emacs-lsp-mode) install+=(emacs lsp-mode) ;;
     vscode-api | vscode-evidence | vscode-untrusted | vscode-ui | picture | picture-animated) install+=(vscode) ;;
     picture-evidence) install+=(vscode nvim) ;;
     *) sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
@@ -28,7 +30,7 @@ mkdir -p "$DIR"
 "$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
   { tail -20 "$DIR/install.log"; echo "the editors were not installed, see $DIR/install.log"; exit 1; }
 
-if [[ " $* " = *" nvim-gopls "* || " $* " = *" emacs-beside "* ]]; then
+if [[ " $* " = *" nvim-gopls "* || " $* " = *" emacs-beside "* || " $* " = *" emacs-lsp-mode "* ]]; then
   "$KIT/install-gopls.sh" "$ROOT/.tools/gopls" >"$DIR/gopls.log" 2>&1 || { tail -20 "$DIR/gopls.log"; echo "gopls was not installed"; exit 1; }
   export GOPLS=$ROOT/.tools/gopls/gopls
 fi
@@ -69,7 +71,8 @@ run() {
     nvim | helix | emacs) "$KIT/$1/run.sh" ;;
     nvim-old-*) NVIM=$DIR/nvim-old/nvim "$KIT/nvim/run.sh" "${1##*-}" ;;
     emacs-beside) PATH=$DIR/rass/bin:$ROOT/.tools/gopls:$PATH "$KIT/emacs/run.sh" beside ;;
-    nvim-* | helix-*) "$KIT/${1%%-*}/run.sh" "${1#*-}" ;;
+    emacs-lsp-mode) PATH=$ROOT/.tools/gopls:$PATH LSP_MODE=$DIR/lsp-mode "$KIT/emacs/run.sh" lsp-mode ;;
+    nvim-* | helix-* | emacs-*) "$KIT/${1%%-*}/run.sh" "${1#*-}" ;;
     vscode-api) "$node/node" "$KIT/vscode/apitest.mjs" ;;
     vscode-evidence | vscode-untrusted) TEST=test-${1#*-} "$node/node" "$KIT/vscode/apitest.mjs" ;;
     picture-evidence)

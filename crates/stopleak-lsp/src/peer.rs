@@ -15,7 +15,7 @@ pub(crate) struct Peer {
     pub(crate) encoding: PositionEncoding,
     /// Diagnostics are pulled by the client, never pushed: only if it can be told to ask again.
     pub(crate) pull: bool,
-    /// Diagnostics may have related information.
+    /// Diagnostics may have related information, and the client shows it.
     pub(crate) related: bool,
     /// Diagnostics may be marked as unnecessary code.
     pub(crate) unnecessary: bool,
@@ -72,6 +72,7 @@ impl Peer {
             text_document.diagnostic.filter(|_| pull),
             text_document.publish_diagnostics,
         );
+        let experimental = experimental.unwrap_or_default();
         let client = params.client_info.as_ref();
         Self {
             name: client.map_or_else(String::new, |client| {
@@ -92,14 +93,16 @@ impl Peer {
                 .code_lens
                 .and_then(|lens| lens.refresh_support)
                 .unwrap_or_default(),
-            follows_evidence: experimental
-                .is_some_and(|all| all["stopleakEvidence"] == serde_json::Value::Bool(true)),
+            follows_evidence: experimental["stopleakEvidence"] == true,
             pull,
-            related: diagnostics.related,
+            // lsp-mode announces related information that it does not show.
+            related: diagnostics.related && experimental["stopleakPathInMessage"] != true,
             unnecessary: diagnostics.unnecessary,
             code_description: diagnostics.code_description,
             diagnostic_data: diagnostics.data,
-            resolve_edit: action.data_support.unwrap_or_default()
+            // lsp-mode asks all servers of a document to resolve the action of one.
+            resolve_edit: experimental["stopleakWholeActions"] != true
+                && action.data_support.unwrap_or_default()
                 && action
                     .resolve_support
                     .is_some_and(|resolve| resolve.properties.iter().any(|p| p == "edit")),

@@ -34,3 +34,4 @@
                    (seq-find (lambda (a) (string-search title (plist-get a :title))) actions))))
 (defun visit (file) (find-file (expand-file-name file (env "WORKSPACE"))))
 (defun must-have (text) (unless (string-search text (buffer-string)) (error "no %s" text)))
+(defun put-file (file text) (write-region text nil (expand-file-name file (env "WORKSPACE"))))

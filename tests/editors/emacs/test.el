@@ -13,21 +13,6 @@
   (act d (env "TITLE")))
 (must-have (env "EXPECT"))
 (await-gone (env "MESSAGE"))
-
-;; The body of a loop gets a function of its own; a suppression comment; a configuration.
-(visit "internal/report/report.go")
-(act (await "defer-in-loop") "wrap the loop body in a function")
-(must-have "func() ")
-(await-gone "defer-in-loop")
-(act (await "unclosed-file") "on this line")
-(must-have "//stopleak:ignore unclosed-file")
-(await-gone "unclosed-file")
-(visit "internal/feed/feed.go")
-(await "unclosed-http-body")
-(write-region "ignore = [\"unclosed-http-body\"]\n" nil (expand-file-name "stopleak.toml" (env "WORKSPACE")))
-(set-buffer-modified-p t)
-(await-gone "unclosed-http-body")
-(delete-file (expand-file-name "stopleak.toml" (env "WORKSPACE")))
 (eglot-shutdown (eglot-current-server))
 
 ;; Without a server: Flymake alone.

@@ -240,22 +240,22 @@ fn without_refresh_there_is_no_pulling() {
 
 #[test]
 fn clients_without_related_information_get_the_path_in_the_message() {
-    let dir = module();
-    let setup = Setup::default()
-        .with("textDocument.publishDiagnostics", json!({}))
-        .root(dir.path());
-    let mut client = setup.start();
-    let uri = uri(&dir.path().join("a.go"));
-    client.open(&uri, 1, &leaky("a"));
-    let found = client.diagnostics(&uri);
-    assert!(found[0].get("relatedInformation").is_none());
-    assert!(found[0].get("data").is_none());
-    assert!(
-        found[0]["message"].as_str().unwrap().contains("\nline "),
-        "{}",
-        found[0]["message"]
-    );
-    client.leave();
+    let of = |setup: Setup| {
+        let dir = module();
+        let mut client = setup.root(dir.path()).start();
+        let uri = uri(&dir.path().join("a.go"));
+        client.open(&uri, 1, &leaky("a"));
+        let found = client.diagnostics(&uri);
+        assert!(found[0].get("relatedInformation").is_none());
+        let message = found[0]["message"].as_str().unwrap();
+        assert!(message.contains("\nline "), "{message}");
+        client.leave();
+        found[0].clone()
+    };
+    let found = of(Setup::default().with("textDocument.publishDiagnostics", json!({})));
+    assert!(found.get("data").is_none());
+    // Those that take related information and do not show it say so.
+    of(Setup::default().with("experimental", json!({ "stopleakPathInMessage": true })));
 }
 
 #[test]
