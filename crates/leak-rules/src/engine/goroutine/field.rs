@@ -11,12 +11,12 @@ use go_model::outline::TypeRef;
 use go_model::package::{
     Item, PackageId, UnitKind, import_path, package_decls, package_index, package_of_decl,
 };
-use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
+use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind};
 use go_syntax::{Name, NodeId};
 use rustc_hash::FxHashSet;
 
 use super::effect::effect_of_call;
-use super::uses::{OpKind, Run, Uses, is_builtin};
+use super::uses::{OpKind, Run, Uses, is_builtin, received, sent};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
@@ -254,32 +254,10 @@ fn field_name(tree: &DeclTree, expr: ExprId) -> Option<Name> {
 
 /// Selectors that are ranged over, received from or sent on: a question before anything is resolved.
 fn candidates(tree: &DeclTree) -> Vec<ExprId> {
-    let mut found = Vec::new();
-    let mut note = |e: ExprId| {
-        let e = tree.unparen(e);
-        if matches!(tree[e].kind, ExprKind::Selector { .. }) {
-            found.push(e);
-        }
-    };
-    for (_, s) in tree.stmts.iter() {
-        match s.kind {
-            StmtKind::Range {
-                over, value: None, ..
-            } => note(over),
-            StmtKind::Send { chan, .. } => note(chan),
-            _ => {}
-        }
-    }
-    for (_, e) in tree.exprs.iter() {
-        if let ExprKind::Unary {
-            op: UnaryOp::Receive,
-            operand,
-        } = e.kind
-        {
-            note(operand);
-        }
-    }
-    found
+    received(tree)
+        .chain(sent(tree))
+        .filter(|e| matches!(tree[*e].kind, ExprKind::Selector { .. }))
+        .collect()
 }
 
 fn look(

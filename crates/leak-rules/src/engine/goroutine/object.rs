@@ -5,7 +5,7 @@ use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_syntax::Name;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 
-use super::uses::{Run, Uses};
+use super::uses::{Run, Uses, received};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::function::{Declaration, Depth, Function};
@@ -28,36 +28,14 @@ pub(crate) fn findings(cx: &CheckContext<'_>, rule: &'static str) -> Vec<RawFind
 
 /// `x.m()`, ranged over or received from: a question before anything is resolved.
 fn candidates(tree: &DeclTree) -> Vec<ExprId> {
-    let mut found = Vec::new();
-    let mut note = |e: ExprId| {
-        let e = tree.unparen(e);
-        if let ExprKind::Call { func, args, .. } = &tree[e].kind
-            && args.is_empty()
-            && let ExprKind::Selector { base, .. } = &tree[tree.unparen(*func)].kind
-            && matches!(tree[tree.unparen(*base)].kind, ExprKind::Ident(_))
-        {
-            found.push(e);
+    let is_call = |e: ExprId| match &tree[e].kind {
+        ExprKind::Call { func, args, .. } if args.is_empty() => {
+            matches!(&tree[tree.unparen(*func)].kind, ExprKind::Selector { base, .. }
+                if matches!(tree[tree.unparen(*base)].kind, ExprKind::Ident(_)))
         }
+        _ => false,
     };
-    for (_, s) in tree.stmts.iter() {
-        // A channel gives one value in each round.
-        if let StmtKind::Range {
-            over, value: None, ..
-        } = s.kind
-        {
-            note(over);
-        }
-    }
-    for (_, e) in tree.exprs.iter() {
-        if let ExprKind::Unary {
-            op: UnaryOp::Receive,
-            operand,
-        } = e.kind
-        {
-            note(operand);
-        }
-    }
-    found
+    received(tree).filter(|e| is_call(*e)).collect()
 }
 
 fn look(

@@ -3,7 +3,7 @@
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::summary::Invoke;
 use go_model::types::{Ty, TyKind};
-use go_syntax::ast::{BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
+use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, Name, NodeId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -512,4 +512,31 @@ pub(crate) fn method_of(
     let target = d.target(call)?;
     let ty = target.ty?;
     (target.package == package && types.iter().any(|t| ty == *t)).then_some((*base, target.name))
+}
+
+/// What is received from, or ranged over with at most one variable: what may be channels, before anything is resolved.
+pub(super) fn received(tree: &DeclTree) -> impl Iterator<Item = ExprId> + '_ {
+    let ranged = tree.stmts.iter().filter_map(|(_, s)| match s.kind {
+        // A channel gives one value in each round.
+        StmtKind::Range {
+            over, value: None, ..
+        } => Some(over),
+        _ => None,
+    });
+    let received = tree.exprs.iter().filter_map(|(_, e)| match e.kind {
+        ExprKind::Unary {
+            op: UnaryOp::Receive,
+            operand,
+        } => Some(operand),
+        _ => None,
+    });
+    ranged.chain(received).map(|e| tree.unparen(e))
+}
+
+/// What is sent on.
+pub(super) fn sent(tree: &DeclTree) -> impl Iterator<Item = ExprId> + '_ {
+    tree.stmts.iter().filter_map(|(_, s)| match s.kind {
+        StmtKind::Send { chan, .. } => Some(tree.unparen(chan)),
+        _ => None,
+    })
 }
