@@ -1,14 +1,14 @@
 #!/bin/bash
 # usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-journey,
-# helix-evidence, emacs, emacs-journey, emacs-beside, emacs-lsp-mode, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui
-# (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
+# helix-evidence, emacs, emacs-journey, emacs-beside, emacs-lsp-mode, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui,
+# vscode-packages (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
 [ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence \
-  emacs emacs-journey emacs-beside emacs-lsp-mode vscode-api vscode-evidence vscode-untrusted vscode-ui
+  emacs emacs-journey emacs-beside emacs-lsp-mode vscode-api vscode-evidence vscode-untrusted vscode-ui vscode-packages
 install=()
 for editor in "$@"; do
   case $editor in
@@ -19,7 +19,7 @@ for editor in "$@"; do
     emacs-journey) install+=(emacs) ;;
     emacs-beside) install+=(emacs rass) ;;
     emacs-lsp-mode) install+=(emacs lsp-mode) ;;
-    vscode-api | vscode-evidence | vscode-untrusted | vscode-ui | picture | picture-animated) install+=(vscode) ;;
+    vscode-api | vscode-evidence | vscode-untrusted | vscode-ui | vscode-packages | picture | picture-animated) install+=(vscode) ;;
     picture-evidence) install+=(vscode nvim) ;;
     *) sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
   esac
@@ -79,6 +79,7 @@ run() {
       PICTURE=$ROOT/docs/images/evidence-vscode.png "$node/node" "$KIT/vscode/evidence.mjs" &&
         PICTURE=$ROOT/docs/images/evidence-nvim.svg "$KIT/nvim/picture.sh" ;;
     vscode-ui) "$node/node" "$KIT/vscode/drive.mjs" ;;
+    vscode-packages) PATH=$node:$PATH "$KIT/vscode/packages.sh" ;;
     picture-animated)
       [ -e "$DIR/gif/node_modules/pngjs" ] ||
         PATH=$node:$PATH npm install --no-save --no-audit --no-fund --ignore-scripts --prefix "$DIR/gif" gifenc@1.0.3 pngjs@7.0.0
