@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh [EDITOR]... of nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-journey,
+# usage: run.sh [EDITOR]... of files, nvim, nvim-journey, nvim-gopls, nvim-evidence, nvim-old-evidence, helix, helix-journey,
 # helix-evidence, emacs, emacs-journey, emacs-beside, emacs-lsp-mode, vscode-api, vscode-evidence, vscode-untrusted, vscode-ui,
 # vscode-packages (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
@@ -7,11 +7,12 @@
 # for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
-[ $# -gt 0 ] || set -- nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence \
+[ $# -gt 0 ] || set -- files nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence \
   emacs emacs-journey emacs-beside emacs-lsp-mode vscode-api vscode-evidence vscode-untrusted vscode-ui vscode-packages
 install=()
 for editor in "$@"; do
   case $editor in
+    files) ;;
     nvim | helix | emacs) install+=("$editor") ;;
     nvim-evidence | nvim-journey | nvim-gopls) install+=(nvim) ;;
     nvim-old-evidence) install+=(nvim-old) ;;
@@ -27,7 +28,7 @@ done
 
 export DIR=$ROOT/.tools/editors SAMPLE_FILE=$FILE
 mkdir -p "$DIR"
-"$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
+[ ${#install[@]} = 0 ] || "$KIT/install-editors.sh" "$DIR" "${install[@]}" >"$DIR/install.log" 2>&1 ||
   { tail -20 "$DIR/install.log"; echo "the editors were not installed, see $DIR/install.log"; exit 1; }
 
 if [[ " $* " = *" nvim-gopls "* || " $* " = *" emacs-beside "* || " $* " = *" emacs-lsp-mode "* ]]; then
@@ -68,6 +69,7 @@ fi
 
 run() {
   case $1 in
+    files) python3 "$KIT/configurations.py" "$ROOT" ;;
     nvim | helix | emacs) "$KIT/$1/run.sh" ;;
     nvim-old-*) NVIM=$DIR/nvim-old/nvim "$KIT/nvim/run.sh" "${1##*-}" ;;
     emacs-beside) PATH=$DIR/rass/bin:$ROOT/.tools/gopls:$PATH "$KIT/emacs/run.sh" beside ;;
