@@ -14,7 +14,7 @@ use go_model::package::{
     UnitKind, directory_units, import_path, package_files, package_item, package_of_file,
 };
 use go_syntax::Name;
-use go_syntax::ast::{DeclKind, DeclTree, Expr, ExprKind};
+use go_syntax::ast::{Decl, DeclKind, DeclTree, Expr, ExprKind, File};
 use text_size::{TextRange, TextSize};
 
 use crate::cost::{self, Part};
@@ -156,28 +156,8 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
         if raw.is_empty() {
             continue;
         }
-        let text = file.text(db);
         for finding in raw.iter() {
-            let fixes = match &finding.site {
-                Some(site) => guarded(finding.rule, id, db, || {
-                    let facts = crate::engine::facts(db, id);
-                    let package = package_of_file(db, file);
-                    let context = FixContext {
-                        tree: &decl.tree,
-                        facts: &facts,
-                        start: decl.start,
-                        text: &text,
-                        file: &tree,
-                        go: crate::engine::go_version(db, file),
-                        package: import_path(db, package),
-                        declared: &|name| package_item(db, package, name).is_some(),
-                        naming: &|name| naming(db, file, name),
-                    };
-                    fixes_for(site, &context)
-                })
-                .unwrap_or_default(),
-                None => Vec::new(),
-            };
+            let fixes = fixes_of(db, file, &tree, decl, id, finding);
             found.push(in_file(finding, decl.start, fixes));
         }
     }
@@ -186,6 +166,37 @@ pub fn check_file(db: &dyn Db, file: SourceFile) -> Arc<Vec<Diagnostic>> {
         (a.range.start(), a.rule, a.range.end()).cmp(&(b.range.start(), b.rule, b.range.end()))
     });
     Arc::new(found)
+}
+
+/// The fixes of a finding in a declaration.
+fn fixes_of(
+    db: &dyn Db,
+    file: SourceFile,
+    tree: &File,
+    decl: &Decl,
+    id: DeclId,
+    finding: &RawFinding,
+) -> Vec<Fix> {
+    let Some(site) = &finding.site else {
+        return Vec::new();
+    };
+    let fixes = guarded(finding.rule, id, db, || {
+        let facts = crate::engine::facts(db, id);
+        let package = package_of_file(db, file);
+        let context = FixContext {
+            tree: &decl.tree,
+            facts: &facts,
+            start: decl.start,
+            text: &file.text(db),
+            file: tree,
+            go: crate::engine::go_version(db, file),
+            package: import_path(db, package),
+            declared: &|name| package_item(db, package, name).is_some(),
+            naming: &|name| naming(db, file, name),
+        };
+        fixes_for(site, &context)
+    });
+    fixes.unwrap_or_default()
 }
 
 /// The declarations of a file's package, and of its tests, that have a name in them or declare a variable of that name.
@@ -261,12 +272,10 @@ pub fn allocation_hints(db: &dyn Db, file: SourceFile) -> Vec<Diagnostic> {
         let hints = guarded(repeated_decoding::RULE.name, id, db, || {
             repeated_decoding::hints(&context)
         });
-        let hints = hints.unwrap_or_default();
-        found.extend(
-            hints
-                .iter()
-                .map(|hint| in_file(hint, decl.start, Vec::new())),
-        );
+        for hint in hints.unwrap_or_default() {
+            let fixes = fixes_of(db, file, &tree, decl, id, &hint);
+            found.push(in_file(&hint, decl.start, fixes));
+        }
     }
     found.sort_by_key(|hint| hint.range.start());
     found

@@ -16,7 +16,7 @@ use go_model::db::{Database, Environment};
 use go_syntax::LineIndex;
 use leak_evidence::{Kind, read};
 use leak_rules::rules::rule;
-use leak_rules::{Diagnostic, Severity, check_file};
+use leak_rules::{Diagnostic, Severity, allocation_hints, check_file};
 use toolchain::{GoModule, fixed};
 
 /// Programs for Go before timers that nobody refers to were collected: a module of their own.
@@ -106,7 +106,9 @@ fn programs(module: &str) -> Vec<Program> {
         .map(|rule| {
             let path = root.join(file_of(&rule));
             let text = std::fs::read_to_string(&path).unwrap();
-            let mut found = check_file(&db, db.file(&path).unwrap()).to_vec();
+            let file = db.file(&path).unwrap();
+            let mut found = check_file(&db, file).to_vec();
+            found.extend(hot(&text, &found, allocation_hints(&db, file)));
             found.retain(|f| f.severity >= Severity::Information || f.rule == rule);
             Program {
                 fixed: fixed(&text, &found),
@@ -116,6 +118,18 @@ fn programs(module: &str) -> Vec<Program> {
             }
         })
         .collect()
+}
+
+/// What a profile of allocations lets be said besides: about the lines that allocate, in place of which nothing is said already.
+fn hot(text: &str, found: &[Diagnostic], hints: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let index = LineIndex::new(text);
+    let allocates = |hint: &Diagnostic| {
+        let line = index.line(hint.range.start()) + 1;
+        marked(text).contains(&(line, Measure::Allocated))
+    };
+    let mut hints = hints;
+    hints.retain(|hint| allocates(hint) && found.iter().all(|f| f.range != hint.range));
+    hints
 }
 
 /// The lines, from 1, that are marked.
@@ -258,6 +272,9 @@ fn run(name: &str, module: &GoModule) -> Vec<String> {
     module.write("main.go", &main_file(&folders));
     let (output, succeeded) = module.run_package(".");
     assert!(succeeded, "{output}");
+    let mut unformatted = module.unformatted();
+    unformatted.retain(|file| file != "main.go");
+    assert!(unformatted.is_empty(), "{unformatted:?}");
     let in_c = used_in_c(&output);
     let profiles: Vec<Values> = (0..3)
         .map(|n| values(&std::fs::read(module.path().join(format!("heap{n}.pb.gz"))).unwrap()))

@@ -426,6 +426,11 @@ pub enum Retained {
         /// The buffer holds bytes.
         bytes: bool,
     },
+    /// A buffer begins empty in each call: the acquisition's statement declares it.
+    Pooled {
+        /// The buffer.
+        buffer: LocalId,
+    },
     /// The acquisition's call makes the same in each call of the function.
     Hoist {
         /// How often the function does so before it.

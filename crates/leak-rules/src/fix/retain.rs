@@ -1,10 +1,11 @@
 //! Fixes for what is kept by accident.
 
-use go_model::facts::LocalId;
+use go_model::facts::{LocalId, Res};
 use go_syntax::Name;
-use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 
 use super::Cx;
+use super::pattern::in_loop;
 use crate::edit::{EditBuilder, first_on_line, indentation, raw_strings};
 use crate::engine::retain::tail::is_repeatable;
 use crate::engine::site::{Retained, Tail};
@@ -37,6 +38,7 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
             valid,
             template,
         } => hoist(cx, before, valid, template).into_iter().collect(),
+        Retained::Pooled { buffer } => from_pool(cx, buffer).into_iter().collect(),
         Retained::Captured { measures, bytes } => {
             capture_part(cx, measures, bytes).into_iter().collect()
         }
@@ -437,31 +439,13 @@ fn hoist(cx: &Cx<'_>, before: u32, valid: bool, template: bool) -> Option<Fix> {
     if !cx.locals_in(range).is_empty() || several_lines {
         return None;
     }
-    let func = cx.tree().func()?;
-    let mut base = String::new();
-    if let Some(receiver) = &func.receiver {
-        base.push_str(receiver_name(cx, receiver.ty)?.as_str());
-    }
-    let own = func.name.name.as_str();
-    if base.is_empty() {
-        base.push_str(own);
-    } else {
-        base.extend(own.chars().take(1).flat_map(char::to_uppercase));
-        base.extend(own.chars().skip(1));
-    }
-    let mut name: String = base.chars().take(1).flat_map(char::to_lowercase).collect();
-    name.extend(base.chars().skip(1));
-    name.push_str(if template { "Template" } else { "Pattern" });
-    if before > 0 {
-        name.push_str(&(before + 1).to_string());
-    }
-    let taken = (cx.ctx.declared)(Name::new(&name))
-        || cx.fresh(&name) != name
-        || (cx.ctx.file.imports.iter())
-            .any(|import| import.path.as_str().rsplit('/').next() == Some(name.as_str()));
-    if taken {
-        return None;
-    }
+    let suffix = match (template, before) {
+        (true, 0) => "Template".to_owned(),
+        (true, n) => format!("Template{}", n + 1),
+        (false, 0) => "Pattern".to_owned(),
+        (false, n) => format!("Pattern{}", n + 1),
+    };
+    let name = variable_name(cx, &suffix)?;
     let start = usize::from(cx.ctx.start);
     let mut builder = cx.builder();
     builder.insert_before(start..start + 1, &format!("var {name} = {source}\n"))?;
@@ -478,6 +462,120 @@ fn hoist(cx: &Cx<'_>, before: u32, valid: bool, template: bool) -> Option<Fix> {
         ),
         Safety::Unsafe,
     )
+}
+
+/// The name of a package-level variable for something of the function's: `serverHandlePattern` of `Server.handle`.
+fn variable_name(cx: &Cx<'_>, suffix: &str) -> Option<String> {
+    let func = cx.tree().func()?;
+    let mut base = String::new();
+    if let Some(receiver) = &func.receiver {
+        base.push_str(receiver_name(cx, receiver.ty)?.as_str());
+    }
+    let own = func.name.name.as_str();
+    if base.is_empty() {
+        base.push_str(own);
+    } else {
+        base.extend(own.chars().take(1).flat_map(char::to_uppercase));
+        base.extend(own.chars().skip(1));
+    }
+    let mut name: String = base.chars().take(1).flat_map(char::to_lowercase).collect();
+    name.extend(base.chars().skip(1));
+    name.push_str(suffix);
+    let taken = (cx.ctx.declared)(Name::new(&name))
+        || cx.fresh(&name) != name
+        || (cx.ctx.file.imports.iter())
+            .any(|import| import.path.as_str().rsplit('/').next() == Some(name.as_str()));
+    (!taken).then_some(name)
+}
+
+/// A buffer comes from a pool, and goes back there unless it has grown large.
+fn from_pool(cx: &Cx<'_>, buffer: LocalId) -> Option<Fix> {
+    let stmt = cx.site.acquire.stmt?;
+    let StmtKind::Var(specs) = &cx.tree()[stmt].kind else {
+        return None;
+    };
+    let [spec] = &specs[..] else { return None };
+    let about = &cx.facts().locals[buffer];
+    let range = cx.stmt_range(stmt);
+    if spec.names.len() != 1
+        || !spec.values.is_empty()
+        || about.owner.is_some()
+        || about.captured
+        || !about.ty.is_named("bytes", "Buffer")
+        || in_loop(cx, stmt)
+        || cx.has_goto()
+        || !first_on_line(cx.ctx.text, range.start)
+    {
+        return None;
+    }
+    let mut builder = cx.builder();
+    builder.owned_end(range.end)?;
+    for (mention, res) in cx.facts().refs.iter() {
+        if *res != Res::Local(buffer) || cx.tree()[mention].range == about.ident.range {
+            continue;
+        }
+        if let Some(address) = written_to(cx, mention)? {
+            builder.replace(cx.abs(cx.tree()[address].range), about.ident.name.as_str());
+        }
+    }
+    let sync = cx.qualified(&mut builder, "sync", "sync", "Pool")?;
+    let pool = variable_name(cx, "Buffers")?;
+    let any = if cx.ctx.go >= (1, 18) && !(cx.ctx.declared)(Name::new("any")) {
+        "any"
+    } else {
+        "interface{}"
+    };
+    let (name, ty) = (about.ident.name, cx.src(cx.tree()[spec.ty?].range));
+    let start = usize::from(cx.ctx.start);
+    builder.insert_before(
+        start..start + 1,
+        &format!("var {pool} = {sync}{{New: func() {any} {{ return new({ty}) }}}}\n"),
+    )?;
+    let code = format!(
+        "{name} := {pool}.Get().(*{ty})\n{name}.Reset()\ndefer func() {{\n\tif {name}.Cap() <= 64<<10 {{\n\t\t{pool}.Put({name})\n\t}}\n}}()"
+    );
+    let indent = indentation(cx.ctx.text, range.start);
+    builder.replace(range, code.replace('\n', &format!("\n{indent}")));
+    builder.fix(
+        "keep such buffers in a `sync.Pool`, those of at most 64 KiB",
+        Safety::Unsafe,
+    )
+}
+
+/// Whether a mention of a buffer only writes to it or reads a copy of what it holds: by a method (`Some(None)`), or by a function of `fmt`
+/// that is given this address.
+fn written_to(cx: &Cx<'_>, mention: ExprId) -> Option<Option<ExprId>> {
+    const METHODS: [&str; 8] = [
+        "Write",
+        "WriteByte",
+        "WriteRune",
+        "WriteString",
+        "WriteTo",
+        "Len",
+        "Reset",
+        "String",
+    ];
+    cx.tree().exprs.iter().find_map(|(id, e)| match &e.kind {
+        ExprKind::Selector { base, name } if *base == mention => {
+            let is_call = |e: &ExprKind| matches!(e, ExprKind::Call { func, .. } if *func == id);
+            (METHODS.contains(&name.name.as_str())
+                && cx.tree().exprs.iter().any(|(_, e)| is_call(&e.kind)))
+            .then_some(None)
+        }
+        ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand,
+        } if *operand == mention => cx.tree().exprs.iter().find_map(|(call, e)| {
+            let ExprKind::Call { args, .. } = &e.kind else {
+                return None;
+            };
+            let prints = ["Fprint", "Fprintf", "Fprintln"]
+                .iter()
+                .any(|name| cx.callee_is(call, "fmt", name));
+            (prints && args.first() == Some(&id)).then_some(Some(id))
+        }),
+        _ => None,
+    })
 }
 
 fn receiver_name(cx: &Cx<'_>, ty: ExprId) -> Option<Name> {

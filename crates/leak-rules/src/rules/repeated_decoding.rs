@@ -32,6 +32,9 @@
 //! - A buffer that is given room with `Grow`, or one that came from elsewhere.
 //!
 //! # Fix safety
+//! With a profile, a buffer whose bytes stay in the function can come from a `sync.Pool` in place of beginning empty, and goes back there if it did
+//! not grow large. This is unsafe: it pays only where many calls follow each other.
+//!
 //! A regular expression is moved to a package-level variable above the function. This is safe where it is plain to see that it compiles: then only
 //! the moment changes. It is unsafe for other expressions and for templates, because a mistake in them ends the program when it starts. Several
 //! goroutines may use either at a time.
@@ -253,7 +256,7 @@ fn look(cx: &CheckContext<'_>, names: &[&str]) -> Vec<(ExprId, RawFinding)> {
     calls
         .into_iter()
         .filter_map(|call| {
-            let message = hints.of(call)?;
+            let (message, buffer) = hints.of(call)?;
             let finding = RawFinding {
                 rule: RULE.name,
                 severity: RULE.severity,
@@ -261,7 +264,7 @@ fn look(cx: &CheckContext<'_>, names: &[&str]) -> Vec<(ExprId, RawFinding)> {
                 range: cx.tree[call].range,
                 function: Some(function.as_str().to_owned()),
                 related: Vec::new(),
-                site: None,
+                site: buffer.and_then(|buffer| hints.pooled(call, buffer)),
             };
             (!hints.is_done_once(call)).then_some((call, finding))
         })
@@ -274,7 +277,8 @@ struct Hints<'a> {
 }
 
 impl Hints<'_> {
-    fn of(&self, call: ExprId) -> Option<String> {
+    /// What is said about a call, and the buffer that grows there.
+    fn of(&self, call: ExprId) -> Option<(String, Option<LocalId>)> {
         let ExprKind::Call { func, args, .. } = &self.tree[call].kind else {
             return None;
         };
@@ -283,15 +287,20 @@ impl Hints<'_> {
         match (package.as_str(), ty.as_ref().map(|ty| ty.as_str())) {
             ("regexp", None) => {
                 let same = self.is_constant(first?) && name.as_str().contains("Compile");
-                same.then(|| "the same regular expression is compiled in each call".to_owned())
+                same.then(|| {
+                    (
+                        "the same regular expression is compiled in each call".to_owned(),
+                        None,
+                    )
+                })
             }
             ("text/template" | "html/template", Some("Template")) if name == "Parse" => {
                 let same = self.is_constant(first?);
-                same.then(|| "the same template is parsed in each call".to_owned())
+                same.then(|| ("the same template is parsed in each call".to_owned(), None))
             }
             ("encoding/json", None) if name == "Unmarshal" => {
                 let same = self.is_constant_bytes(first?);
-                same.then(|| "the same text is decoded in each call".to_owned())
+                same.then(|| ("the same text is decoded in each call".to_owned(), None))
             }
             ("bytes", Some("Buffer")) | ("strings", Some("Builder")) => {
                 let ExprKind::Selector { base, .. } = self.tree[self.tree.unparen(*func)].kind
@@ -312,7 +321,7 @@ impl Hints<'_> {
     }
 
     /// A buffer of the function's own that nobody gave room.
-    fn growing(&self, buffer: ExprId) -> Option<String> {
+    fn growing(&self, buffer: ExprId) -> Option<(String, Option<LocalId>)> {
         let local = self.local(buffer)?;
         let about = &self.facts.locals[local];
         let is_buffer =
@@ -320,10 +329,29 @@ impl Hints<'_> {
         let empty = about.kind == LocalKind::Var && about.assignments == 0;
         (is_buffer && empty && !self.is_given_room(local)).then(|| {
             let name = about.ident.name;
-            format!(
+            let message = format!(
                 "`{name}` is empty at the beginning of each call and grows here: `Grow` it first, or keep such buffers in a `sync.Pool`"
-            )
+            );
+            (message, Some(local))
         })
+    }
+
+    /// What a fix needs to know that takes the buffer out of a pool.
+    fn pooled(&self, call: ExprId, buffer: LocalId) -> Option<Box<FixSite>> {
+        let declared = self.facts.locals[buffer].ident.range;
+        let stmt = self
+            .tree
+            .stmts
+            .iter()
+            .find_map(|(id, stmt)| match &stmt.kind {
+                StmtKind::Var(specs) => (specs.iter())
+                    .any(|spec| spec.names.iter().any(|name| name.range == declared))
+                    .then_some(id),
+                _ => None,
+            })?;
+        let pattern = Pattern::Retained(Retained::Pooled { buffer });
+        let site = FixSite::pattern(None, call, Some(stmt), pattern, false);
+        Some(Box::new(site))
     }
 
     fn is_given_room(&self, local: LocalId) -> bool {
@@ -458,6 +486,84 @@ func d(parts []string) string {
         let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 6, 10, 17, 18], "{found:#?}");
         assert!(found[3].1.starts_with("`out` is empty at the beginning"));
+    }
+
+    /// Whether the hints about buffers have a fix.
+    fn pooled(body: &str) -> Vec<bool> {
+        let text = format!("package m\n\nimport (\n\t\"bytes\"\n\t\"fmt\"\n\t\"io\"\n)\n\n{body}");
+        let mut db = Database::new();
+        db.open_document("/m/a.go", text.as_str().into(), None);
+        let hints = crate::allocation_hints(&db, source_file(&db, Path::new("/m/a.go")));
+        hints.iter().map(|hint| !hint.fixes.is_empty()).collect()
+    }
+
+    #[test]
+    fn buffers_whose_bytes_stay_come_from_a_pool() {
+        let found = pooled(
+            r#"func a(w io.Writer, n int) error {
+	var out bytes.Buffer
+	out.WriteString("n: ")
+	fmt.Fprintf(&out, "%d", n)
+	_, err := out.WriteTo(w)
+	return err
+}
+
+func (s *server) text(n int) string {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d", n)
+	return out.String()
+}
+
+type server struct{}
+"#,
+        );
+        assert_eq!(found, [true, true, true]);
+    }
+
+    #[test]
+    fn buffers_whose_bytes_are_handed_on_do_not() {
+        let found = pooled(
+            r#"func bytesOf(n int) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d", n)
+	return out.Bytes()
+}
+
+func kept(n int) *bytes.Buffer {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d", n)
+	return &out
+}
+
+func copied(n int) bytes.Buffer {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d", n)
+	return out
+}
+
+func captured(n int) {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d", n)
+	go func() { fmt.Print(out.String()) }()
+}
+
+func loop(all []int) {
+	for _, n := range all {
+		var out bytes.Buffer
+		fmt.Fprintf(&out, "%d", n)
+		fmt.Print(out.String())
+	}
+}
+
+func given(n int, use func(io.Writer)) string {
+	var out bytes.Buffer
+	out.WriteString("n: ")
+	use(&out)
+	return out.String()
+}
+"#,
+        );
+        assert_eq!(found, [false; 6]);
     }
 
     #[test]
