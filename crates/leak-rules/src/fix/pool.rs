@@ -96,6 +96,10 @@ fn point(cx: &Cx<'_>, builder: &mut EditBuilder<'_>, place: &Place<'_>, pool: Na
     if place.has_name(&pointer) {
         return None;
     }
+    // What is put back a second time would be another value, but the same pointer.
+    if local.assignments > 1 && puts.len() > 1 {
+        return None;
+    }
     let ty = place.facts.types.get(get.ty)?;
     // What is in the variable now goes back; fields and elements of arrays may be set without assigning to all of it.
     let as_taken = local.assignments == 1 && matches!(ty.kind(), TyKind::Slice(_));
