@@ -87,7 +87,8 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
             return None;
         }
         let for_all = put.stored == Stored::Buffer && pool::is_for_all(cx, put);
-        if together.measures || !(together.grows || for_all || field.is_some()) {
+        let limited = together.measures || together.lets_go(field);
+        if limited || !(together.grows || for_all || field.is_some()) {
             return None;
         }
         let message = match field {

@@ -92,12 +92,14 @@ struct Uses {
     takes: bool,
     /// It gives what a pointer points to another value.
     reassigns: bool,
+    /// Fields that it sets to nil or to a zero value.
+    lets_go: Vec<Name>,
     /// What it calls.
     calls: Vec<Name>,
 }
 
 /// What all declarations of a package do with a pool.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Together {
     /// All uses are seen.
     pub(crate) complete: bool,
@@ -110,6 +112,18 @@ pub(crate) struct Together {
     pub(crate) takes: bool,
     /// What a pointer points to gets another value.
     pub(crate) reassigns: bool,
+    /// Fields that are set to nil or to a zero value.
+    lets_go: Vec<Name>,
+}
+
+impl Together {
+    /// Whether the field of what lies in the pool is let go, or any where no field is meant.
+    pub(crate) fn lets_go(&self, field: Option<Name>) -> bool {
+        match field {
+            Some(field) => self.lets_go.contains(&field),
+            None => !self.lets_go.is_empty(),
+        }
+    }
 }
 
 /// Whether a declaration calls a function or method of its own package that has one of these names.
@@ -138,6 +152,7 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
         found.measures |= uses.measures;
         found.takes |= uses.takes;
         found.reassigns |= uses.reassigns;
+        found.lets_go.extend(&uses.lets_go);
         found.grows = found.grows || certain && *grows_in(cx.db, decl);
         if uses.hands_on && uses.name.is_none_or(is_exported) {
             found.complete = false;
@@ -227,23 +242,23 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
         _ => false,
     });
     // A buffer that is let go is not kept, however large.
-    found.measures |= tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
-        StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => {
-            (lhs.iter().zip(rhs)).any(|(target, value)| {
-                let is_zero = match &tree[tree.unparen(*value)].kind {
-                    ExprKind::Ident(name) => *name == "nil",
-                    ExprKind::Composite { elements, .. } => elements.is_empty(),
-                    _ => false,
-                };
-                is_zero
-                    && matches!(
-                        tree[tree.unparen(*target)].kind,
-                        ExprKind::Selector { .. } | ExprKind::Star(_)
-                    )
-            })
+    for (_, stmt) in tree.stmts.iter() {
+        let StmtKind::Assign { lhs, rhs, .. } = &stmt.kind else {
+            continue;
+        };
+        for (target, value) in lhs.iter().zip(rhs) {
+            let is_zero = match &tree[tree.unparen(*value)].kind {
+                ExprKind::Ident(name) => *name == "nil",
+                ExprKind::Composite { elements, .. } => elements.is_empty(),
+                _ => false,
+            };
+            match &tree[tree.unparen(*target)].kind {
+                ExprKind::Selector { name, .. } if is_zero => found.lets_go.push(name.name),
+                ExprKind::Star(_) if is_zero => found.measures = true,
+                _ => {}
+            }
         }
-        _ => false,
-    });
+    }
     // Names alone silence; what leads to a finding is resolved.
     found.resets |= !drained.is_empty() && !may_use;
     if tree.has_error {
