@@ -1,6 +1,6 @@
 //! Slices in package-level variables and fields that are cut shorter, while the array below keeps what was cut off.
 
-use go_model::db::{Db, DeclSort, decl_tree};
+use go_model::db::{Db, DeclId, DeclSort, decl_tree};
 use go_model::facts::{Callee, ItemRef, LocalKind, Res};
 use go_model::members::View;
 use go_model::package::{PackageId, import_path, package_decls, package_index, package_of_decl};
@@ -11,6 +11,7 @@ use go_syntax::{Literals, Name};
 use super::{function_name, number::integer};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
+use crate::engine::facts;
 use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::{Declaration, Depth};
 use crate::engine::pattern::step;
@@ -296,6 +297,9 @@ fn report(
     if !refers(&view, elem, true, 8)? || cleans(d, cut) {
         return None;
     }
+    if matches!(cut.shape, Tail::Queue { .. }) && is_capacity_watched(cx, d, cut) {
+        return None;
+    }
     // Strings alone are seldom large.
     let large = refers(&view, elem, false, 8)?;
     let long = holds_much(&view, elem) && lives_long(&view, d, cut);
@@ -502,6 +506,48 @@ fn fills_later(d: &Declaration<'_>, cut: &Cut) -> bool {
         }
         _ => false,
     })
+}
+
+/// Whether some function of the package looks at the capacity of the field that is cut: it is made anew when little of it is left.
+fn is_capacity_watched(cx: &CheckContext<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
+    let Some(Res::Field {
+        owner: Some(owner),
+        name,
+    }) = d.facts.refs.get(d.tree.unparen(cut.place))
+    else {
+        return false;
+    };
+    let package = package_of_decl(cx.db, cx.decl);
+    (package_decls(cx.db, package).iter())
+        .any(|decl| capacities(cx.db, *decl).contains(&(*owner, *name)))
+}
+
+/// The fields of which a declaration asks the capacity.
+#[salsa::tracked(returns(ref))]
+fn capacities(db: &dyn Db, decl: DeclId) -> Vec<(ItemRef, Name)> {
+    let tree = decl_tree(db, decl);
+    let asked: Vec<ExprId> = (tree.exprs.iter())
+        .filter_map(|(_, expr)| match &expr.kind {
+            ExprKind::Call { func, args, .. } => match tree[tree.unparen(*func)].kind {
+                ExprKind::Ident(name) if name == "cap" => args.first().copied(),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let facts = facts(db, decl);
+    (asked.into_iter())
+        .filter_map(|arg| match facts.refs.get(tree.unparen(arg))? {
+            Res::Field {
+                owner: Some(owner),
+                name,
+            } => Some((*owner, *name)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Whether something is popped off heaps in a package.
