@@ -245,15 +245,12 @@ fn unpack(git: &Path, repo: &str, commit: &str, path: &str, to: &Path) -> Option
             let path = text.lines().find_map(|line| line.strip_prefix("module "))?;
             Some((folder_of(name), path.trim().trim_matches('"').to_owned()))
         });
-    if module.is_none() {
-        // From before modules, and so from before Go 1.16.
-        fs::write(
-            to.join("go.mod"),
-            format!("module github.com/{repo}\n\ngo 1.16\n"),
-        )
-        .ok()?;
+    let before_modules = module.is_none();
+    let (root, module) = module.unwrap_or_else(|| ("", path_before_modules(repo, &own, &blobs)));
+    if before_modules {
+        // And so from before Go 1.16.
+        fs::write(to.join("go.mod"), format!("module {module}\n\ngo 1.16\n")).ok()?;
     }
-    let (root, module) = module.unwrap_or(("", format!("github.com/{repo}")));
     let mut imported = BTreeSet::new();
     for text in own.iter().filter(|(name, _)| name.ends_with(".go")) {
         for import in &go_syntax::parse_file(text.1).file.imports {
@@ -279,6 +276,27 @@ fn unpack(git: &Path, repo: &str, commit: &str, path: &str, to: &Path) -> Option
         fs::write(path, text).ok()?;
     }
     Some(true)
+}
+
+/// By which path the files of a repository import each other where no `go.mod` says it: it may have had another owner, or a host of its own.
+fn path_before_modules(
+    repo: &str,
+    own: &HashMap<&str, String>,
+    blobs: &BTreeMap<String, String>,
+) -> String {
+    let name = repo.rsplit('/').next().unwrap_or(repo);
+    let texts = own.iter().filter(|(path, _)| path.ends_with(".go"));
+    let imports = texts.flat_map(|(_, text)| go_syntax::parse_file(text).file.imports.clone());
+    let mut paths: Vec<String> = imports
+        .filter_map(|import| {
+            let path = import.path.as_str();
+            let (before, below) = path.split_once(&format!("/{name}/"))?;
+            package(blobs, below).next()?;
+            Some(format!("{before}/{name}"))
+        })
+        .collect();
+    paths.sort();
+    paths.pop().unwrap_or_else(|| format!("github.com/{repo}"))
 }
 
 fn folder_of(path: &str) -> &str {
