@@ -164,6 +164,12 @@ fn beside(holder: &str, shelf: Shelf, twin: &Twin) -> String {
         Sign::Paired => format!(
             "{holder} gets {what}, as `{sibling}` does, but only `{sibling}` loses any: nothing in the package takes one out here or limits their number"
         ),
+        Sign::Follows => format!(
+            "{holder} gets an entry for each key of `{sibling}`, but only `{sibling}` loses any: nothing in the package takes one out here or limits their number"
+        ),
+        Sign::Keyed => format!(
+            "{holder} gets {what} by keys of which `{sibling}` loses some, and nothing in the package takes one out here or limits their number"
+        ),
         Sign::Beside => format!(
             "{holder} gets {what} where `{sibling}` loses some, and nothing in the package takes one out here or limits their number"
         ),

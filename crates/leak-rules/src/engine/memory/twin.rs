@@ -8,12 +8,13 @@ use std::sync::Arc;
 use go_model::db::{Db, DeclId};
 use go_model::outline::TypeRef;
 use go_model::package::{Item, PackageId, package_item, package_methods};
+use go_model::types::TyKind;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Name, NodeId, TextRange};
 
 use super::body::{self, Body};
 use super::index::{fields, may_hold, who_mentions};
-use super::place::Place;
+use super::place::{Place, place};
 use super::repeat::Runs;
 use super::shape::shape;
 use super::source::Source;
@@ -25,8 +26,12 @@ use super::verdict::is_reachable;
 pub(crate) enum Sign {
     /// Its elements are set to nothing where the sibling loses one.
     Blanked,
-    /// Both get entries by the same key, or the key of one is what the other holds.
+    /// Both get an entry at once, by the same key, or the key of one is what the other holds.
     Paired,
+    /// Its keys are those that the sibling has.
+    Follows,
+    /// By the same key the one gets an entry, or the other gets or loses one.
+    Keyed,
     /// Where it grows, the sibling loses entries.
     Beside,
 }
@@ -42,6 +47,13 @@ pub(crate) struct Twin {
     pub(crate) lasting: bool,
 }
 
+impl Twin {
+    /// Whether the same things are put into both.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.lasting && matches!(self.sign, Sign::Blanked | Sign::Paired | Sign::Follows)
+    }
+}
+
 /// Where a place grows whose sibling loses what it keeps.
 pub(super) fn twin(
     db: &dyn Db,
@@ -53,11 +65,6 @@ pub(super) fn twin(
     let Place::Field(ty, name) = place else {
         return None;
     };
-    let from_outside = |(decl, growth): &&(DeclId, Growth)| {
-        growth.key > Source::Unknown && is_reachable(db, *decl, place)
-    };
-    let grows: Vec<(DeclId, Growth)> = grows.iter().filter(from_outside).copied().collect();
-    let (first, rest) = grows.split_first()?;
     let item = package_item(db, package, ty)?;
     let lasting = lives || is_lasting(&item);
     let mut found: Option<(DeclId, Growth, Twin)> = None;
@@ -66,40 +73,55 @@ pub(super) fn twin(
     for sibling in siblings(&item, name) {
         let sibling = Place::Field(ty, sibling);
         let losing = losing(db, package, sibling);
-        let Some(&(decl, by_key)) = losing.iter().max_by_key(|(_, by_key)| *by_key) else {
+        let Some(&(loses, by_key)) = losing.iter().max_by_key(|(_, by_key)| *by_key) else {
             continue;
-        };
-        let sign = |sign, decl| Twin {
-            sibling,
-            decl,
-            sign,
-            lasting,
         };
         let blanked =
             (losing.iter()).find(|(decl, _)| ops(db, *decl).contains(&(place, Op::Blank)));
-        if let Some((decl, _)) = blanked {
-            return Some((first.0, first.1, sign(Sign::Blanked, *decl)));
-        }
-        for (grown, growth) in std::iter::once(first).chain(rest) {
+        for (grown, growth) in grows {
+            let from_outside = growth.key > Source::Unknown;
             let pairs = pairs(db, *grown);
             let paired = |kind: Kind| {
                 (pairs.iter()).any(|p| p.place == place && p.with == sibling && p.kind == kind)
             };
-            if lasting && by_key && paired(Kind::BothGrow) {
-                return Some((*grown, *growth, sign(Sign::Paired, decl)));
-            }
             if paired(Kind::OneShrinks) && !lost.contains(&sibling) {
                 lost.push(sibling);
             }
-            let loses = lost.contains(&sibling) && (lasting || lost.len() > 1);
-            if loses || lasting && paired(Kind::OneShrinksHere) {
-                return Some((*grown, *growth, sign(Sign::Paired, *grown)));
-            }
-            if lasting
+            let (sign, decl) = if let Some((decl, _)) = blanked.filter(|_| from_outside) {
+                (Sign::Blanked, *decl)
+            } else if lasting && by_key && paired(Kind::Follows) {
+                (Sign::Follows, loses)
+            } else if !from_outside {
+                continue;
+            } else if lasting && by_key && paired(Kind::Together) {
+                (Sign::Paired, loses)
+            } else if lasting && by_key && paired(Kind::SameKey) {
+                (Sign::Keyed, loses)
+            } else if lost.contains(&sibling) && (lasting || lost.len() > 1)
+                || lasting && paired(Kind::OneShrinksHere)
+            {
+                (Sign::Keyed, *grown)
+            } else if lasting
                 && found.is_none()
                 && let Some(decl) = removes_beside(db, package, ty, *grown, place, sibling)
             {
-                found = Some((*grown, *growth, sign(Sign::Beside, decl)));
+                (Sign::Beside, decl)
+            } else {
+                continue;
+            };
+            let twin = Twin {
+                sibling,
+                decl,
+                sign,
+                lasting,
+            };
+            let better = found.is_none() || twin.is_sure();
+            if better && is_reachable(db, *grown, place) {
+                let sure = twin.is_sure();
+                found = Some((*grown, *growth, twin));
+                if sure {
+                    return found;
+                }
             }
         }
     }
@@ -207,13 +229,18 @@ fn removes_some(db: &dyn Db, decl: DeclId, place: Place) -> bool {
     found.unwrap_or(false)
 }
 
-/// Whether an entry is put in by the same key elsewhere in the declaration: it goes on and off.
+/// Whether an entry is put in by the same key elsewhere in the declaration, or right beside: it goes on and off, or gets another
+/// name.
 fn toggles(body: &Body<'_>, uses: &[Use], used: &Use) -> bool {
     let Some(removed) = entry(body, used) else {
         return false;
     };
     let mut entries = (uses.iter()).filter(|u| u.place == used.place);
-    entries.any(|u| entry(body, u).is_some_and(|e| e.grows && body.same(e.key, removed.key)))
+    entries.any(|u| {
+        entry(body, u).is_some_and(|e| {
+            e.grows && (body.same(e.key, removed.key) || side_by_side(body, u, used))
+        })
+    })
 }
 
 fn removes_all(body: &Body<'_>, used: &Use) -> bool {
@@ -296,8 +323,12 @@ fn excludes(body: &Body<'_>, a: StmtId, b: StmtId) -> bool {
 /// How two places of a type are used side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Both get entries by the same key, or one by what the other holds.
-    BothGrow,
+    /// Both get an entry at once, by the same key, or one by what the other holds.
+    Together,
+    /// Both get entries by the same key, in different cases.
+    SameKey,
+    /// One gets an entry for the keys that the other has.
+    Follows,
     /// One gets an entry and the other loses one, by the same key, in different cases.
     OneShrinks,
     /// The same one after the other.
@@ -336,8 +367,10 @@ fn pairs_of(body: &Body<'_>, uses: &[Use]) -> Vec<Pair> {
                 let reversed = holds(a.value, b.key)
                     || holds(b.value, a.key)
                     || a.value.is_some_and(|v| holds(b.value, v));
-                (same_key || reversed && side_by_side(body, a.used, b.used))
-                    .then_some(Kind::BothGrow)
+                match side_by_side(body, a.used, b.used) {
+                    true => (same_key || reversed).then_some(Kind::Together),
+                    false => same_key.then_some(Kind::SameKey),
+                }
             } else if same_key {
                 Some(match side_by_side(body, a.used, b.used) {
                     true => Kind::OneShrinksHere,
@@ -357,8 +390,38 @@ fn pairs_of(body: &Body<'_>, uses: &[Use]) -> Vec<Pair> {
                 }
             }
         }
+        if let Some(with) = followed(body, a.key) {
+            let pair = Pair {
+                place: a.used.place,
+                with,
+                kind: Kind::Follows,
+            };
+            found.push(pair);
+        }
     }
     found
+}
+
+/// The place over whose keys a loop goes that gives a key.
+pub(super) fn followed(body: &Body<'_>, key: ExprId) -> Option<Place> {
+    let local = body.local(key)?;
+    let given = body
+        .tree
+        .stmts
+        .iter()
+        .find_map(|(_, stmt)| match &stmt.kind {
+            StmtKind::Range {
+                key: Some(k), over, ..
+            } if body.local(*k) == Some(local) => Some(*over),
+            _ => None,
+        })?;
+    let over = body.tree.unparen(given);
+    matches!(
+        body.view().underlying(body.ty(over)?).kind(),
+        TyKind::Map(..)
+    )
+    .then(|| place(body, over))
+    .flatten()
 }
 
 fn entry<'a>(body: &Body<'_>, used: &'a Use) -> Option<Entry<'a>> {

@@ -14,6 +14,7 @@ use super::body::{self, Body, Given};
 use super::place::{Place, Shelf, place, shelf};
 use super::repeat::{Runs, callers, runs};
 use super::source::{Source, source};
+use super::twin::followed;
 
 /// How something grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,6 +29,12 @@ pub(crate) struct Growth {
     pub(crate) outer: bool,
     /// A map that only remembers which keys there were.
     pub(crate) set: bool,
+    /// Its keys are those of another map.
+    pub(crate) follows: bool,
+    /// What is put in says when that was: it is kept for later.
+    pub(crate) stamped: bool,
+    /// It would count as made, but for a loop over a parameter.
+    pub(crate) each: bool,
     /// What is put in is made here, one at a time: no list of what callers register, and nothing that is loaded in a loop.
     pub(crate) made: bool,
 }
@@ -35,7 +42,7 @@ pub(crate) struct Growth {
 impl Growth {
     /// Whether it may go on: not what happens once, or with keys of which there are few, that are there already or unknown.
     pub(super) fn may_go_on(self) -> bool {
-        self.runs != Runs::Once && self.key > Source::Unknown
+        self.runs != Runs::Once && (self.key > Source::Unknown || self.follows)
     }
 }
 
@@ -291,6 +298,9 @@ impl Look<'_, '_> {
             memo,
             outer,
             set: false,
+            follows: false,
+            stamped: false,
+            each: false,
             made: false,
         };
         self.put(Op::Grow(growth), at);
@@ -776,9 +786,45 @@ impl Look<'_, '_> {
     /// Notes whether what was just put in is made here.
     fn mark_made(&mut self, value: Option<ExprId>, at: impl Into<NodeId>) {
         let made = value.is_some_and(|v| self.is_made(v, at));
+        let stamped = value.is_some_and(|v| self.is_stamped(v));
         if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
             growth.made = made;
+            growth.stamped = stamped;
         }
+    }
+
+    /// Whether there is the time of day in a value.
+    fn is_stamped(&self, value: ExprId) -> bool {
+        let body = self.body;
+        let of = |value: ExprId| {
+            let range = body.tree[value].range;
+            body.tree.exprs.iter().any(|(id, e)| {
+                range.contains_range(e.range)
+                    && matches!(body.callee(id), Some(Callee::Func(f)) if f.is("time", "Now"))
+            })
+        };
+        of(value)
+            || body
+                .local(value)
+                .and_then(|local| body.only_value(local))
+                .is_some_and(of)
+    }
+
+    /// Whether a node stands in loops over parameters only, and in one of them.
+    fn is_each(&self, at: impl Into<NodeId>) -> bool {
+        let body = self.body;
+        let mut found = false;
+        for node in body.around(at) {
+            match node {
+                NodeId::Stmt(s) => match &body.tree[s].kind {
+                    StmtKind::Range { over, .. } if self.param(*over).is_some() => found = true,
+                    StmtKind::For { .. } | StmtKind::Range { .. } => return false,
+                    _ => {}
+                },
+                NodeId::Expr(_) => {}
+            }
+        }
+        found
     }
 
     fn is_looped(&self, at: impl Into<NodeId>) -> bool {
@@ -850,21 +896,24 @@ impl Look<'_, '_> {
 
     /// Whether a value is no parameter, function or interface, and stands in no loop.
     fn is_made(&self, value: ExprId, at: impl Into<NodeId>) -> bool {
+        let value = self.body.tree.unparen(value);
+        !self.is_looped(at)
+            && (self.is_made_value(value)
+                || (self.param(value)).is_some_and(|local| self.is_started(local)))
+    }
+
+    /// The same wherever it stands.
+    fn is_made_value(&self, value: ExprId) -> bool {
         let body = self.body;
         let value = body.tree.unparen(value);
-        let looped = self.is_looped(at);
-        let param = self.param(value);
-        if !looped && param.is_some_and(|local| self.is_started(local)) {
-            return true;
-        }
-        let given = param.is_some();
+        let given = self.param(value).is_some();
         let behaves = body.ty(value).is_none_or(|ty| {
             matches!(
                 body.view().underlying(ty).kind(),
                 TyKind::Func(_) | TyKind::Interface(_) | TyKind::Unknown
             )
         });
-        !looped && !given && !behaves
+        !given && !behaves
     }
 
     fn prepended(&mut self, call: ExprId, mention: ExprId, keys: &[ExprId]) {
@@ -1136,10 +1185,15 @@ impl Look<'_, '_> {
         });
         let made = value
             .is_some_and(|v| self.is_made(v, stmt) || self.is_made_of(v, &keys[..1], whole, stmt));
+        let stamped = value.is_some_and(|v| self.is_stamped(v));
+        let each = value.is_some_and(|v| self.is_made_value(v) && self.is_each(stmt));
         if let Some((Op::Grow(growth), _)) = self.ops.last_mut() {
             growth.set = set;
             // What a set remembers is often found in a loop.
             growth.made = made || set;
+            growth.follows = levels.len() == 1 && followed(body, keys[0]).is_some();
+            growth.stamped = stamped;
+            growth.each = each;
         }
     }
 

@@ -12,7 +12,7 @@ use super::place::{Place, Shelf};
 use super::repeat::{Chain, Runs, callers, repeated};
 use super::shape::shape;
 use super::source::{Source, Through};
-use super::twin::{Sign, Twin, twin};
+use super::twin::{Twin, twin};
 use super::uses::{Growth, Op, ops};
 
 /// Something that grows in code that runs again and again.
@@ -44,7 +44,7 @@ impl Growing {
             Why::Called(chain) => self.growth.set || chain.through == Through::Straight,
             Why::Asked => true,
             Why::Shared => false,
-            Why::Beside(twin) => twin.lasting && twin.sign != Sign::Beside,
+            Why::Beside(twin) => twin.is_sure(),
         }
     }
 }
@@ -129,13 +129,17 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
             growing.insert(0, beside);
         }
     }
-    if growing.is_empty()
-        && removes.is_empty()
-        && !is_main
-        && (life == Some(Life::Works) && grows.iter().all(|(_, growth)| is_list(*growth))
-            || may_be_shared(db, package, place))
-    {
-        let shared = |(decl, growth): &&(DeclId, Growth)| is_shared(db, *decl, *growth, place);
+    if growing.is_empty() && removes.is_empty() && !is_main {
+        let shared = life == Some(Life::Works) && grows.iter().all(|(_, growth)| is_list(*growth))
+            || may_be_shared(db, package, place);
+        let lasts = || match place {
+            Place::Field(ty, _) => !is_made_again(db, package, ty),
+            Place::Var(_) | Place::Inner(..) => true,
+        };
+        let shared = |(decl, growth): &&(DeclId, Growth)| {
+            (shared || growth.stamped && !is_list(*growth) && lasts())
+                && is_shared(db, *decl, *growth, place)
+        };
         growing.extend(grows.iter().filter(shared).map(|(decl, growth)| Growing {
             decl: *decl,
             growth: *growth,
@@ -251,7 +255,15 @@ fn is_shared(db: &dyn Db, decl: DeclId, growth: Growth, place: Place) -> bool {
     if is_list(growth) && !matches!(place, Place::Field(..)) {
         return false;
     }
-    if !growth.made || growth.runs != Runs::Function {
+    // What is told to a function that somebody calls may be several things at once.
+    let told = || {
+        let callers = callers(db, package_of_decl(db, decl), decl);
+        callers.iter().any(|(_, called)| called.given)
+    };
+    if growth.key <= Source::Unknown
+        || growth.runs != Runs::Function
+        || !(growth.made || growth.each && told())
+    {
         return false;
     }
     is_reachable(db, decl, place)
