@@ -1,10 +1,11 @@
 //! # What it does
 //! Hints at labels of Prometheus metrics that are filled with what a request says: its path, its headers, its address; also with paths and texts of
-//! any `url.URL`.
+//! any `url.URL`. Also at those of a vector in a package variable that never loses a series, where another one with the same label does.
 //!
 //! # Why it leaks
 //! A vector of metrics makes a series for each combination of labels and keeps it for ever. Whoever sends requests with different paths or headers makes
-//! as many series as they like; each of them also goes to the server that collects the metrics.
+//! as many series as they like; each of them also goes to the server that collects the metrics. Names of things that come and go, jobs or nodes, add up in
+//! the same way, unless their series are deleted when they go.
 //!
 //! # Example
 //! ```go
@@ -23,6 +24,7 @@
 //! # When it stays silent
 //! - The value went through a function that is not one of the standard library's for texts: it may choose one of a few.
 //! - The method of the request, its pattern, and everything else that is not named here.
+//! - All series of the vector are deleted somewhere (`Reset`), or it is given to something else than a registry.
 //! - The vector is not known to be one of `github.com/prometheus/client_golang`.
 //!
 //! # Fix safety

@@ -6,6 +6,7 @@ use go_syntax::Name;
 use go_syntax::ast::{DeclKind, ExprId, ExprKind};
 
 use super::body::{self, Body};
+use super::series::{self, Label};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::function::target;
@@ -87,6 +88,7 @@ fn look(cx: &CheckContext<'_>, body: &Body<'_>, rule: &'static str) -> Vec<RawFi
         }
         for value in args.iter().flat_map(|arg| values(body, *arg)) {
             let Some(at) = told_by_request(body, value, 8) else {
+                found.extend(kept(cx, body, rule, (call, *base), value));
                 continue;
             };
             let text = render(body.tree, at, 40);
@@ -119,6 +121,51 @@ fn look(cx: &CheckContext<'_>, body: &Body<'_>, rule: &'static str) -> Vec<RawFi
     found
 }
 
+/// A label whose series another vector loses, and this one keeps.
+fn kept(
+    cx: &CheckContext<'_>,
+    body: &Body<'_>,
+    rule: &'static str,
+    (call, vector): (ExprId, ExprId),
+    value: ExprId,
+) -> Option<RawFinding> {
+    if !series::is_given(body, value) {
+        return None;
+    }
+    let of_literal = |arg: &ExprId| match &body.tree[body.tree.unparen(*arg)].kind {
+        ExprKind::Composite { elements, .. } => {
+            let mut elements = elements.iter();
+            let element = elements.find(|e| e.value == value)?;
+            series::spelled(body, element.key?)
+        }
+        _ => None,
+    };
+    let args = body.args(call);
+    let name = args.first().and_then(of_literal);
+    let label = match &name {
+        Some(name) => Label::Named(name),
+        None => Label::At(args.iter().position(|a| *a == value)?),
+    };
+    let loses = series::sibling(body, vector, label)?;
+    let message = format!(
+        "each different `{}` makes another series, which is kept for ever: `{}` loses those of which nothing is left to say, and this does not",
+        loses.label, loses.vector
+    );
+    Some(RawFinding {
+        rule,
+        severity: Severity::Hint,
+        message,
+        range: body.tree[value].range,
+        function: Some(super::report::name_of(cx.db, cx.decl)),
+        related: vec![super::report::at_name(
+            cx,
+            loses.decl,
+            format!("`{}` loses series here", loses.vector),
+        )],
+        site: None,
+    })
+}
+
 /// Whether a call is one of a vector of metrics: by its type, or by what made the variable.
 fn is_vector(body: &Body<'_>, call: ExprId, base: ExprId) -> bool {
     if let Some(target) = target(body.tree, body.facts, call)
@@ -136,7 +183,7 @@ fn is_vector(body: &Body<'_>, call: ExprId, base: ExprId) -> bool {
     }
 }
 
-fn makes_vector(body: &Body<'_>, call: ExprId) -> bool {
+pub(super) fn makes_vector(body: &Body<'_>, call: ExprId) -> bool {
     let call = body.tree.unparen(call);
     matches!(body.tree[call].kind, ExprKind::Call { .. })
         && target(body.tree, body.facts, call).is_some_and(|t| {

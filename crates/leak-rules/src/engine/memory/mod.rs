@@ -19,6 +19,7 @@ mod life;
 mod place;
 mod repeat;
 mod report;
+mod series;
 mod served;
 mod shape;
 mod source;

@@ -311,7 +311,7 @@ fn step_in(
 }
 
 /// A step at the name of a function.
-fn at_name(cx: &CheckContext<'_>, decl: DeclId, message: String) -> RawRelated {
+pub(super) fn at_name(cx: &CheckContext<'_>, decl: DeclId, message: String) -> RawRelated {
     let db = cx.db;
     let tree = decl_tree(db, decl);
     let range = tree
