@@ -614,7 +614,11 @@ impl std::ops::Deref for DeclList {
 /// The declarations of a file (imports excepted), in source order: number `i` is `parsed(db, file).decls[i]`.
 #[salsa::tracked(returns(clone))]
 pub fn decls(db: &dyn Db, file: SourceFile) -> Arc<DeclList> {
-    let tree = parsed(db, file);
+    Arc::new(decls_of(db, file, &parsed(db, file)))
+}
+
+/// The same for a tree of the file.
+pub(crate) fn decls_of(db: &dyn Db, file: SourceFile, tree: &ast::File) -> DeclList {
     let len = tree.decls.len();
     let mut seen: FxHashMap<(DeclSort, Option<Name>, Name), u32> =
         FxHashMap::with_capacity_and_hasher(len, FxBuildHasher);
@@ -630,7 +634,31 @@ pub fn decls(db: &dyn Db, file: SourceFile) -> Arc<DeclList> {
         list.index.insert(id, list.ids.len() as u32);
         list.ids.push(id);
     }
-    Arc::new(list)
+    list
+}
+
+/// The tree of a file and its declarations for those who do not look into bodies. Of a dependency's file it has none: most of these are
+/// looked at for their declarations alone.
+pub(crate) fn heads(db: &dyn Db, file: SourceFile) -> (Arc<ast::File>, Arc<DeclList>) {
+    heads_without_bodies(db, file).unwrap_or_else(|| (parsed(db, file), decls(db, file)))
+}
+
+fn heads_without_bodies(db: &dyn Db, file: SourceFile) -> Option<(Arc<ast::File>, Arc<DeclList>)> {
+    let foreign = file.open(db).is_none() && !crate::summary::is_own_path(db, &file.path(db));
+    if !foreign {
+        return None;
+    }
+    let text = disk_text(db, file);
+    let parsed = match text.skipped {
+        Some(_) => return None,
+        None => parse_file(&go_syntax::without_bodies(&text.text)?),
+    };
+    // What is broken is recovered with all of the text.
+    if parsed.skipped.is_some() || !parsed.file.errors.is_empty() {
+        return None;
+    }
+    let decls = decls_of(db, file, &parsed.file);
+    Some((parsed.file, Arc::new(decls)))
 }
 
 fn decl_key(tree: &DeclTree) -> (DeclSort, Option<Name>, Name) {

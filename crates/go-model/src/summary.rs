@@ -12,7 +12,7 @@
 
 #![allow(missing_docs)] // What salsa's macros generate has no documentation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -886,7 +886,11 @@ pub fn is_own(db: &dyn Db, unit: PackageId) -> bool {
     let Some(dir) = unit.dir(db) else {
         return true;
     };
-    let path = dir.path(db);
+    is_own_path(db, &dir.path(db))
+}
+
+/// Whether a file or folder belongs to the workspace rather than to a dependency.
+pub(crate) fn is_own_path(db: &dyn Db, path: &Path) -> bool {
     let cached = (Settings::get(db).environment(db).mod_cache.as_ref())
         .is_some_and(|cache| path.starts_with(cache));
     !cached && !path.components().any(|c| c.as_os_str() == "vendor")

@@ -12,6 +12,7 @@ mod lower;
 mod name;
 mod parse;
 mod segment;
+mod skeleton;
 mod walk;
 
 pub use document::{Document, EditError};
@@ -22,6 +23,7 @@ pub use name::Name;
 pub use parse::{
     Limits, Parsed, SkipReason, is_generated, parse_bytes, parse_file, parse_file_with, parse_only,
 };
+pub use skeleton::without_bodies;
 pub use text_size::{TextRange, TextSize};
 pub use walk::{Literals, NodeId, Walk};
 
