@@ -62,6 +62,8 @@ pub(crate) enum Op {
     Blank,
     /// Somebody else may do anything with it.
     Escape,
+    /// What made the holder gives back what is in it, and not the holder: that lives in a call.
+    Taken,
 }
 
 /// What is done with a place, and where.
@@ -137,6 +139,16 @@ fn of(body: &Body<'_>) -> Vec<Use> {
             }
             continue;
         };
+        if is_taken(body, id) {
+            found.push(Use {
+                place,
+                op: Op::Taken,
+                range: expr.range,
+                mention: id,
+                stmt: None,
+                literal: None,
+            });
+        }
         let mut look = Look {
             body,
             shelf,
@@ -162,6 +174,39 @@ fn of(body: &Body<'_>) -> Vec<Use> {
         }
     }
     found
+}
+
+/// Whether a function returns a part of something that it has made, and nobody gets the whole other than as an argument.
+fn is_taken(body: &Body<'_>, mention: ExprId) -> bool {
+    let is_return =
+        |node| matches!(node, NodeId::Stmt(s) if matches!(body.tree[s].kind, StmtKind::Return(_)));
+    if !body.around(mention).any(is_return) || !is_fresh(body, mention) {
+        return false;
+    }
+    let local = body.local(body.root(mention));
+    let mut mentions = body.facts.refs.iter();
+    local.is_some()
+        && mentions.all(|(id, _)| {
+            body.local(id) != local
+                || match body.parent(id) {
+                    Some(NodeId::Expr(around)) => match &body.tree[around].kind {
+                        ExprKind::Selector { .. } => true,
+                        ExprKind::Call { func, .. } => {
+                            *func != id
+                                && !body.is_builtin(around, "append")
+                                && !matches!(body.parent(around), Some(NodeId::Stmt(s))
+                                    if matches!(body.tree[s].kind, StmtKind::Go(_)))
+                        }
+                        _ => false,
+                    },
+                    Some(NodeId::Stmt(s)) => match &body.tree[s].kind {
+                        StmtKind::Assign { lhs, .. } => lhs.contains(&id),
+                        StmtKind::Var(_) => true,
+                        _ => false,
+                    },
+                    None => false,
+                }
+        })
 }
 
 /// The name of a field in a composite literal: a new value gets its first content.

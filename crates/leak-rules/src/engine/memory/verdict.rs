@@ -87,7 +87,7 @@ fn judge(db: &dyn Db, package: PackageId, place: Place) -> Option<Verdict> {
                 Op::Remove(runs) => removes.push((decl, *runs)),
                 Op::Inner => inner = true,
                 Op::Blank => {}
-                Op::Reset | Op::Guard | Op::Escape => return None,
+                Op::Reset | Op::Guard | Op::Escape | Op::Taken => return None,
             }
         }
     }
