@@ -402,6 +402,15 @@ pub enum Retained {
         /// The statement is a `defer`.
         deferred: bool,
     },
+    /// A slice goes back into a pool with its elements.
+    Uncleared {
+        /// The slice.
+        slice: LocalId,
+        /// It is a pointer to one.
+        pointer: bool,
+        /// The statement is a `defer`.
+        deferred: bool,
+    },
     /// A buffer goes back into a pool however large it is.
     NotMeasured {
         /// The buffer.

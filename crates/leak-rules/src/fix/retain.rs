@@ -21,6 +21,11 @@ pub(super) fn fixes(cx: &Cx<'_>, retained: Retained) -> Vec<Fix> {
         Retained::NotReset { buffer, deferred } => {
             reset(cx, buffer, deferred).into_iter().collect()
         }
+        // What is deferred knows the slice as it was.
+        Retained::Uncleared { deferred: true, .. } => Vec::new(),
+        Retained::Uncleared { slice, pointer, .. } => {
+            clear_before(cx, slice, pointer).into_iter().collect()
+        }
         Retained::NotMeasured {
             buffer,
             slice,
@@ -133,6 +138,29 @@ fn reset(cx: &Cx<'_>, buffer: LocalId, deferred: bool) -> Option<Fix> {
     )
 }
 
+/// The elements are cleared before the slice goes back into the pool.
+fn clear_before(cx: &Cx<'_>, slice: LocalId, pointer: bool) -> Option<Fix> {
+    if !can_clear(cx) {
+        return None;
+    }
+    let name = cx.facts().locals[slice].ident.name;
+    let star = if pointer { "*" } else { "" };
+    let mut builder = cx.builder();
+    builder.insert_before(
+        cx.stmt_range(cx.site.acquire.stmt?),
+        &format!("clear({star}{name})"),
+    )?;
+    builder.fix(
+        format!("clear `{name}` before the `Put` (it takes time)"),
+        Safety::Unsafe,
+    )
+}
+
+/// Whether the builtin function can be called.
+fn can_clear(cx: &Cx<'_>) -> bool {
+    cx.ctx.go >= (1, 21) && !cx.shadows("clear") && !(cx.ctx.declared)(Name::new("clear"))
+}
+
 /// Only buffers that did not grow large go back into the pool.
 fn measure(
     cx: &Cx<'_>,
@@ -212,8 +240,7 @@ fn clean(cx: &Cx<'_>, shape: Tail, place: ExprId, alone: bool, nilable: bool) ->
 /// The statement that cleans, and what it does.
 fn cleaning(cx: &Cx<'_>, shape: Tail, name: &str, nilable: bool) -> Option<(String, String)> {
     let source = |e: ExprId| cx.src(cx.tree()[e].range);
-    let can_clear =
-        cx.ctx.go >= (1, 21) && !cx.shadows("clear") && !(cx.ctx.declared)(Name::new("clear"));
+    let can_clear = can_clear(cx);
     let said = |code: String, what: &str| Some((code, what.to_owned()));
     match shape {
         Tail::Cut { bound } if !is_repeatable(cx.tree(), bound) => None,

@@ -1,5 +1,6 @@
 //! # What it does
 //! Reports buffers that go back into a `sync.Pool` with all that was written to them, where nobody empties them when they are taken out again.
+//! As a hint also slices that go back with elements which refer to something.
 //!
 //! # Why it leaks
 //! Who takes the buffer out writes behind what the last one wrote. It grows with each use, and what was written for one request is read with
@@ -29,10 +30,13 @@
 //!   not matter whether that is before the `Put` or behind the `Get`. `WriteTo` empties a buffer only if all of it can be written: where nothing
 //!   else does, it is a hint, unless it writes to memory.
 //! - The pool is exported, or an exported function hands on what it takes out: others may empty it.
-//! - What lies in the pool is not a `bytes.Buffer`, or nothing is written to it but constants.
+//! - What lies in the pool is neither a `bytes.Buffer` nor a slice, or nothing is written to the buffer but constants.
+//! - The elements of the slice refer to nothing, or to strings only; the function clears something, writes to elements, gives the slice to
+//!   another function or another name; or some function that names the pool clears something.
 //!
 //! # Fix safety
-//! Calling `Reset` right before the `Put` is safe: after the `Put` nobody may use the buffer, nor what its `Bytes` gave.
+//! Calling `Reset` right before the `Put` is safe: after the `Put` nobody may use the buffer, nor what its `Bytes` gave. Clearing the elements of a
+//! slice takes time, so that it is for the author to choose.
 //!
 //! # References
 //! - [`sync.Pool`](https://pkg.go.dev/sync#Pool)
@@ -50,7 +54,7 @@ pub(crate) static RULE: Declared = Declared {
     family: Family::Memory,
     severity: Severity::Information,
     summary: "a buffer goes back into a pool with what was written to it",
-    fixes: "reset the buffer",
+    fixes: "reset the buffer, or clear the slice",
     overlaps: &[],
     tests: false,
     since: "0.1.0",
@@ -61,6 +65,12 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
+    let mut found = full_buffers(cx);
+    found.extend(pool::uncleared(cx, &RULE));
+    found
+}
+
+fn full_buffers(cx: &CheckContext<'_>) -> Vec<RawFinding> {
     pool::findings(cx, &RULE, |put, name| {
         if put.stored != Stored::Buffer {
             return None;

@@ -35,15 +35,17 @@
 //! - [`time.AfterFunc`](https://pkg.go.dev/time#AfterFunc)
 //! - [`context.AfterFunc`](https://pkg.go.dev/context#AfterFunc)
 
-use go_model::facts::{LocalId, LocalKind, Res};
+use go_model::db::decl_tree;
+use go_model::facts::{ItemRef, LocalId, LocalKind, Res};
+use go_model::package::{package_item, package_of_decl};
 use go_model::types::{Ty, TyKind};
-use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
+use go_syntax::ast::{DeclKind, ExprId, ExprKind, StmtId, StmtKind};
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::Need;
 use crate::engine::find::{self, Verdict};
-use crate::engine::function::Function;
+use crate::engine::function::{Function, target};
 use crate::engine::pattern::{self, step};
 use crate::engine::site::{FixSite, Pattern};
 use crate::engine::{self};
@@ -162,12 +164,30 @@ fn dropped(f: &Function<'_>, call: ExprId) -> Option<StmtId> {
 fn lives_long(f: &Function<'_>, context: ExprId) -> bool {
     let context = f.tree.unparen(context);
     match f.facts.refs.get(context) {
-        Some(Res::Package(_)) => true,
+        Some(Res::Package(item)) => !never_ends(f, *item),
         Some(Res::Field { .. }) => f
             .place(context)
             .is_some_and(|place| f.facts.locals[place.local].kind == LocalKind::Receiver),
         _ => false,
     }
+}
+
+/// Whether a package-level variable begins as a context that nothing ends: there nobody waits for the end.
+fn never_ends(f: &Function<'_>, item: ItemRef) -> bool {
+    let (db, package) = (f.d.db, package_of_decl(f.d.db, f.d.decl));
+    let Some(decl) = package_item(db, package, item.name).map(|found| found.decl()) else {
+        return false;
+    };
+    let tree = decl_tree(db, decl);
+    let DeclKind::Var(specs) = &tree.kind else {
+        return false;
+    };
+    let values = (specs.iter()).filter(|spec| spec.names.iter().any(|n| n.name == item.name));
+    let facts = engine::facts(db, decl);
+    values.flat_map(|spec| &spec.values).any(|value| {
+        target(&tree, &facts, tree.unparen(*value))
+            .is_some_and(|t| t.is_func("context", "Background") || t.is_func("context", "TODO"))
+    })
 }
 
 /// Something large that a function holds on to: the receiver of a method value, or what a literal captures.

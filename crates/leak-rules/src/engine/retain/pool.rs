@@ -9,6 +9,7 @@ use go_model::db::{Db, DeclId, decl_tree};
 use go_model::facts::{Callee, Facts, ItemRef, LocalId, LocalKind, Res};
 use go_model::members::View;
 use go_model::package::{PackageId, import_path, package_decls, package_of_decl};
+use go_model::summary::callee_decl;
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::Name;
 use go_syntax::ast::{BinaryOp, DeclTree, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
@@ -18,7 +19,7 @@ use crate::check::{CheckContext, RawFinding};
 use crate::engine::facts;
 use crate::engine::find::{enclosing_literal, last_name};
 use crate::engine::function::target;
-use crate::engine::retain::function_name;
+use crate::engine::retain::{function_name, tail};
 use crate::engine::site::{FixSite, Pattern, Retained};
 use crate::rules::Declared;
 
@@ -673,4 +674,189 @@ pub(crate) fn findings(
             })
         })
         .collect()
+}
+
+/// `Put`s of slices whose elements refer to something, and that nobody clears: into a pool, or into something that puts it into one.
+pub(crate) fn uncleared(cx: &CheckContext<'_>, rule: &Declared) -> Vec<RawFinding> {
+    let tree = cx.tree;
+    let puts: Vec<(ExprId, ExprId, ExprId)> = (tree.exprs.iter())
+        .filter_map(|(id, expr)| match &expr.kind {
+            ExprKind::Call { func, args, .. } if args.len() == 1 => {
+                let is_put = last_name(tree, *func).is_some_and(|name| name == "Put");
+                is_put.then_some((id, tree.unparen(*func), tree.unparen(args[0])))
+            }
+            _ => None,
+        })
+        .collect();
+    // Names alone silence.
+    if puts.is_empty() || calls_clear(tree) {
+        return Vec::new();
+    }
+    let facts = cx.facts();
+    (puts.into_iter())
+        .filter_map(|(call, func, arg)| {
+            let callee = facts.callees.get(call)?;
+            let ExprKind::Selector { base, .. } = tree[func].kind else {
+                return None;
+            };
+            let pool = last_name(tree, base)?;
+            let (local, pointer) = slice_of(cx, arg)?;
+            if !is_uncleared(cx, call, local) || !is_pool(cx, callee) || is_cleared(cx, pool) {
+                return None;
+            }
+            let (stmt, deferred) = tree.stmts.iter().find_map(|(id, stmt)| match stmt.kind {
+                StmtKind::Expr(e) if tree.unparen(e) == call => Some((id, false)),
+                StmtKind::Defer(e) if tree.unparen(e) == call => Some((id, true)),
+                _ => None,
+            })?;
+            let name = facts.locals[local].ident.name;
+            let range = tree[call].range;
+            let literal = enclosing_literal(tree, range);
+            let retained = Retained::Uncleared {
+                slice: local,
+                pointer,
+                deferred,
+            };
+            let pattern = Pattern::Retained(retained);
+            let site = FixSite::pattern(literal, call, Some(stmt), pattern, cx.in_test);
+            Some(RawFinding {
+                rule: rule.name,
+                severity: Severity::Hint,
+                message: format!(
+                    "`{name}` goes back into the pool with its elements: what they refer to stays until others are written over them"
+                ),
+                range,
+                function: function_name(cx, literal),
+                related: Vec::new(),
+                site: Some(Box::new(site)),
+            })
+        })
+        .collect()
+}
+
+fn calls_clear(tree: &DeclTree) -> bool {
+    tree.exprs.iter().any(|(_, expr)| match &expr.kind {
+        ExprKind::Call { func, .. } => {
+            last_name(tree, *func).is_some_and(|name| name == "clear" || name == "Clear")
+        }
+        _ => false,
+    })
+}
+
+/// The local variable of a slice whose elements refer to more than a string: `x`, `x[:0]`, `&x`, or (`true`) a pointer to it.
+fn slice_of(cx: &CheckContext<'_>, arg: ExprId) -> Option<(LocalId, bool)> {
+    let (tree, facts) = (cx.tree, cx.facts());
+    let base = match tree[arg].kind {
+        ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand,
+        } => tree.unparen(operand),
+        ExprKind::Slice { base, .. } => tree.unparen(base),
+        _ => arg,
+    };
+    let Some(Res::Local(local)) = facts.refs.get(base) else {
+        return None;
+    };
+    let ty = &facts.locals[*local].ty;
+    let (ty, pointer) = match ty.kind() {
+        TyKind::Pointer(inner) if base == arg => (inner, true),
+        _ => (ty, false),
+    };
+    let view = View::with_facts(cx.db, cx.decl.file(cx.db), facts);
+    let underlying = view.underlying(ty);
+    let TyKind::Slice(elem) = underlying.kind() else {
+        return None;
+    };
+    // Parts of something else would be kept by it anyway.
+    let refers = !elem.has_unknown() && tail::holds_much(&view, elem);
+    refers.then_some((*local, pointer))
+}
+
+/// Whether a declaration neither writes to elements of a slice nor gives it to another function than `Put`, and has no other name for it.
+fn is_uncleared(cx: &CheckContext<'_>, put: ExprId, local: LocalId) -> bool {
+    let (tree, facts) = (cx.tree, cx.facts());
+    let is = |e: ExprId| {
+        let mut at = tree.unparen(e);
+        while let ExprKind::Slice { base, .. }
+        | ExprKind::Star(base)
+        | ExprKind::Unary {
+            op: UnaryOp::Address,
+            operand: base,
+        } = tree[at].kind
+        {
+            at = tree.unparen(base);
+        }
+        facts.refs.get(at) == Some(&Res::Local(local))
+    };
+    let given = tree.exprs.iter().any(|(id, expr)| match &expr.kind {
+        ExprKind::Call { args, .. } => {
+            id != put
+                && !matches!(facts.callees.get(id), Some(Callee::Builtin(_)))
+                && args.iter().any(|arg| is(*arg))
+        }
+        ExprKind::Selector { base, .. } => is(*base),
+        _ => false,
+    });
+    // What it was taken out as, and what was appended to it; anything else may have another name, or be made just now.
+    let is_own = |value: ExprId| match &tree[value].kind {
+        ExprKind::TypeAssert { .. } => true,
+        ExprKind::Call { args, .. } => match facts.callees.get(value) {
+            Some(Callee::Builtin(name)) => *name == "append" && is(args[0]),
+            Some(Callee::Conversion) | None => false,
+            Some(_) => true,
+        },
+        _ => false,
+    };
+    let written = tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, rhs, .. } => lhs.iter().enumerate().any(|(i, target)| {
+            let value = rhs.get(i).or(rhs.first()).map(|value| tree.unparen(*value));
+            match tree[tree.unparen(*target)].kind {
+                ExprKind::Index { base, .. } => is(base),
+                _ => is(*target) && !value.is_some_and(is_own),
+            }
+        }),
+        StmtKind::Var(specs) => (specs.iter()).any(|spec| {
+            let declared = facts.locals[local].ident.range;
+            spec.names.iter().any(|name| name.range == declared)
+        }),
+        _ => false,
+    });
+    !given && !written
+}
+
+/// Whether a method is `Put` of a pool, or one that puts something into a pool.
+fn is_pool(cx: &CheckContext<'_>, callee: &Callee) -> bool {
+    match callee {
+        Callee::Method(m) if m.is("sync", "Pool", "Put") => true,
+        Callee::Method(m) if !m.interface => {
+            callee_decl(cx.db, cx.decl, callee).is_some_and(|decl| *fills_pool(cx.db, decl))
+        }
+        _ => false,
+    }
+}
+
+#[salsa::tracked]
+fn fills_pool(db: &dyn Db, decl: DeclId) -> bool {
+    let tree = decl_tree(db, decl);
+    let names = |e: &ExprKind| match e {
+        ExprKind::Call { func, .. } => last_name(&tree, *func).is_some_and(|n| n == "Put"),
+        _ => false,
+    };
+    tree.exprs.iter().any(|(_, e)| names(&e.kind))
+        && (facts(db, decl).callees.values())
+            .any(|callee| matches!(callee, Callee::Method(m) if m.is("sync", "Pool", "Put")))
+}
+
+/// Whether some declaration of the package that names the pool clears something.
+fn is_cleared(cx: &CheckContext<'_>, pool: Name) -> bool {
+    let package = package_of_decl(cx.db, cx.decl);
+    package_decls(cx.db, package).iter().any(|decl| {
+        let tree = decl_tree(cx.db, *decl);
+        let names = |expr: &ExprKind| match expr {
+            ExprKind::Ident(name) => *name == pool,
+            ExprKind::Selector { name, .. } => name.name == pool,
+            _ => false,
+        };
+        calls_clear(&tree) && tree.exprs.iter().any(|(_, expr)| names(&expr.kind))
+    })
 }

@@ -420,7 +420,7 @@ fn refers(view: &View<'_>, ty: &Ty, strings: bool, depth: u32) -> Option<bool> {
 }
 
 /// Whether an element is a reference, or a struct that has more than a pointer to something: a slice, a map, an interface, a function.
-fn holds_much(view: &View<'_>, ty: &Ty) -> bool {
+pub(crate) fn holds_much(view: &View<'_>, ty: &Ty) -> bool {
     let is_more = |ty: &Ty| {
         matches!(
             view.underlying(ty).kind(),
