@@ -431,7 +431,7 @@ impl Model {
         }
         self.documents.insert(Arc::clone(&path), document);
         self.look_at_disk(&path, false);
-        self.request_check(false);
+        self.check_now();
     }
 
     fn change(
@@ -492,7 +492,7 @@ impl Model {
         }
         // In the mode that checks on save, findings of the last save stay.
         if self.editor(path).run == Run::OnType {
-            self.request_check(true);
+            self.check_after_pause(path);
         }
     }
 
@@ -546,7 +546,7 @@ impl Model {
         self.touches += 1;
         document.touched = self.touches;
         self.look_at_disk(path, true);
-        self.request_check(false);
+        self.check_now();
         if self.editor(path).run == Run::OnSave {
             self.refresh = true;
         }
@@ -564,7 +564,7 @@ impl Model {
         } else if !self.peer.pull {
             self.take_back(path, document.uri);
         }
-        self.request_check(false);
+        self.check_now();
     }
 
     /// Takes back what was published about a file.
@@ -775,7 +775,7 @@ impl Model {
         let root = self.folders.first().cloned().unwrap_or_default();
         self.evidence.build(&settings, &root);
         self.refresh = true;
-        self.request_check(false);
+        self.check_now();
         if self.peer.refreshes_lenses {
             self.outbox
                 .request("workspace/codeLens/refresh", |client| async move {
@@ -880,14 +880,14 @@ impl Model {
         })
     }
 
-    fn watched(&mut self, paths: &[PathBuf]) {
+    fn watched(&mut self, all: &[PathBuf]) {
         let folders = std::mem::take(&mut self.watched_folders);
         let is_evidence = |path: &Path| {
             folders
                 .iter()
                 .any(|folder| path.parent() == Some(folder.as_path()))
         };
-        let (profiles, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| is_evidence(path));
+        let (profiles, paths): (Vec<_>, Vec<_>) = all.iter().partition(|path| is_evidence(path));
         self.watched_folders = folders;
         if !profiles.is_empty() {
             self.look_at_evidence();
@@ -906,7 +906,9 @@ impl Model {
                 }
             }
         }
-        self.request_check(true);
+        if let Some(path) = all.first() {
+            self.check_after_pause(path);
+        }
     }
 
     /// Settings or configurations may be others now.
@@ -923,7 +925,7 @@ impl Model {
             }
         }
         self.refresh = true;
-        self.request_check(false);
+        self.check_now();
     }
 
     fn read_settings(&self, value: Value) -> EditorSettings {
@@ -973,16 +975,21 @@ impl Model {
 
     // Consequences
 
-    /// Asks for a check of the open documents, at once or when the user pauses.
-    fn request_check(&mut self, later: bool) {
-        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
-        let debounce = self.debounce.unwrap_or(Duration::from_millis(u64::from(
-            self.default_settings.debounce,
-        )));
-        if !later || debounce.is_zero() {
-            self.check_at_once = true;
+    /// Asks for a check of the open documents, at once.
+    fn check_now(&mut self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.check_at_once = true;
+    }
+
+    /// Asks for a check of the open documents when there is a pause, which is as long as the settings for this file say.
+    fn check_after_pause(&mut self, path: &Path) {
+        let debounce = u64::from(self.editor(path).debounce);
+        let debounce = self.debounce.unwrap_or(Duration::from_millis(debounce));
+        if debounce.is_zero() {
+            self.check_now();
             return;
         }
+        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
         let (sender, jitter) = (self.sender.clone(), self.jitter);
         self.outbox.runtime().spawn(async move {
             tokio::time::sleep(debounce).await;

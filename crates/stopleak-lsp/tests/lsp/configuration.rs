@@ -189,6 +189,36 @@ fn several_folders_with_settings_of_their_own() {
 }
 
 #[test]
+fn a_pause_is_as_long_as_its_folder_says() {
+    let (patient, hasty) = (module(), module());
+    let mut setup = Setup::default()
+        .with("workspace.configuration", json!(true))
+        .options(json!({ "debounce": 600_000 }))
+        .root(patient.path())
+        .root(hasty.path());
+    setup.env.clear();
+    let mut client = setup.start();
+    client
+        .settings
+        .insert(uri(hasty.path()), json!({ "debounce": 0 }));
+    client.wait_for(|message| message["method"] == "workspace/configuration");
+    while !client.settle().contains("settings of") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let go = [&patient, &hasty].map(|dir| uri(&dir.path().join("a.go")));
+    for go in &go {
+        client.open(go, 1, "package m\n");
+        assert_eq!(client.diagnostics_of(go, 1).len(), 0);
+    }
+    client.replace(&go[0], 2, &leaky("a"));
+    client.settle();
+    assert_eq!(client.publications(&go[0]), 1, "the pause is not over");
+    client.replace(&go[1], 2, &leaky("a"));
+    assert_eq!(client.diagnostics_of(&go[1], 2).len(), 1);
+    client.leave();
+}
+
+#[test]
 fn settings_that_are_pushed() {
     let dir = module();
     let mut client = Setup::default().root(dir.path()).start();
