@@ -42,7 +42,8 @@
 
 (defun stopleak-eglot-contact (&optional _interactive)
   "The servers for a Go buffer.
-eglot runs one server for a buffer.  Where `rass' and gopls are installed, both run behind it."
+eglot runs one server for a buffer.  Where `rass' and gopls are installed,
+both run behind it."
   (if (and (executable-find "rass") (executable-find "gopls"))
       (list "rass" "--" "gopls" "--" stopleak-program "server")
     (list stopleak-program "server")))
@@ -56,15 +57,16 @@ eglot runs one server for a buffer.  Where `rass' and gopls are installed, both 
 ;;;; lsp-mode
 
 (defun stopleak--of-all-servers (update &rest arguments)
-  "Call UPDATE with ARGUMENTS for all servers of the buffer, not for the one that has just spoken.
-With Flymake lsp-mode shows the findings of the server alone that spoke last: see
-https://github.com/emacs-lsp/lsp-mode/issues/2808."
+  "Call UPDATE with ARGUMENTS for all servers of the buffer.
+With Flymake lsp-mode shows the findings of the server alone that spoke
+last: see https://github.com/emacs-lsp/lsp-mode/issues/2808."
   (let ((lsp--cur-workspace nil))
     (apply update arguments)))
 
 (defun stopleak--lsp-command (action)
   "Have stopleak run the command of ACTION.
-By itself lsp-mode asks all servers of the buffer, and may lose what comes behind their answers."
+By itself lsp-mode asks all servers of the buffer, and may lose what
+comes behind their answers."
   (let ((lsp--cur-workspace (lsp-find-workspace 'stopleak (buffer-file-name))))
     (lsp-request-async "workspace/executeCommand"
                        (list :command (lsp-get action :command) :arguments (or (lsp-get action :arguments) []))
