@@ -53,6 +53,33 @@ fn a_fix_there_and_back() {
 }
 
 #[test]
+fn actions_have_their_order() {
+    let text = "package m\n\nimport \"os\"\n\nfunc put(name string, data []byte) error {\n\tf, err := os.Create(name)\n\tif err != nil {\n\t\treturn err\n\t}\n\tif len(data) == 0 {\n\t\treturn nil\n\t}\n\tif _, err := f.Write(data); err != nil {\n\t\treturn err\n\t}\n\treturn f.Close()\n}\n";
+    let setup = Setup::default().with("window", json!({ "showDocument": { "support": true } }));
+    let (_dir, mut client, uri) = session(setup, text);
+    let actions = client.actions(&uri, place(&client, &uri, 0), json!({}));
+    let titles: Vec<&str> = (actions.iter())
+        .map(|action| action["title"].as_str().unwrap())
+        .collect();
+    let wanted = [
+        "defer `f.Close()`",
+        "and return its error",
+        "on this line",
+        "in this file",
+        "open the page",
+        "fix all that is safe",
+    ];
+    assert_eq!(titles.len(), wanted.len(), "{titles:#?}");
+    for (title, wanted) in titles.iter().zip(wanted) {
+        assert!(title.contains(wanted), "{titles:#?}");
+    }
+    let preferred = |action: &Value| action["isPreferred"] == true;
+    assert!(preferred(&actions[0]));
+    assert!(!actions[1..].iter().any(preferred), "{actions:#?}");
+    client.leave();
+}
+
+#[test]
 fn clients_that_resolve_nothing_get_edits_at_once() {
     let text = leaky("a");
     let of = |setup: Setup| {
