@@ -23,7 +23,8 @@
 //! # When it stays silent
 //! - The elements refer to nothing, or it is not known whether they do: numbers, times, structs of such.
 //! - The function clears elements of the slice, sets one to nil or to a zero value, or sets the slice to nil.
-//! - The slice is a local variable, or the same function appends to it afterwards.
+//! - The slice is a local variable, or the same function appends to it or gives it another array afterwards.
+//! - `s = s[:0]` of a field that some function of the package sets to nil, or behind a loop that calls a method of each element.
 //! - A queue whose capacity some function of the package looks at: it is made anew when little is left of it.
 //! - What is cut off gets a name in the same statement: whoever has it may clear it.
 //! - It is a heap of `container/heap` that no struct of the package has, or of which nothing is popped in the package.

@@ -115,13 +115,15 @@ pub(crate) struct Together {
     pub(crate) reassigns: bool,
     /// Fields that are set to nil or to a zero value.
     lets_go: Vec<Name>,
+    /// The same anywhere in the package: what resets the thing may call others.
+    let_go: Vec<Name>,
 }
 
 impl Together {
     /// Whether the field of what lies in the pool is let go, or any where no field is meant.
     pub(crate) fn lets_go(&self, field: Option<Name>) -> bool {
         match field {
-            Some(field) => self.lets_go.contains(&field),
+            Some(field) => self.let_go.contains(&field),
             None => !self.lets_go.is_empty(),
         }
     }
@@ -159,6 +161,10 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
             found.complete = false;
         }
     };
+    let lets_go = all
+        .iter()
+        .flat_map(|(_, uses)| uses.lets_go.clone())
+        .collect();
     for (decl, uses) in all.iter().filter(|(_, uses)| uses.pools.contains(&pool)) {
         add(*decl, uses, true);
         names.extend(uses.name);
@@ -168,6 +174,7 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
             add(*decl, uses, calls_one_of(cx.db, *decl, own, &names));
         }
     }
+    found.let_go = lets_go;
     found
 }
 
@@ -212,6 +219,9 @@ fn uses(db: &dyn Db, decl: DeclId) -> Arc<Uses> {
                 if !found.calls.contains(&name) {
                     found.calls.push(name);
                 }
+            }
+            ExprKind::Composite { ty: Some(ty), .. } => {
+                found.measures |= last_name(&tree, *ty).is_some_and(|n| n == "LimitedReader");
             }
             ExprKind::Slice {
                 low: None,

@@ -280,7 +280,18 @@ fn filtered(d: &Declaration<'_>, own: &Slot, value: ExprId) -> Option<ExprId> {
             _ => false,
         }
     });
-    begins.filter(|_| appended)
+    // What is filled from something else only borrows the array.
+    let ranges = d.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Range { over, .. } => is(d, *over, own) || is_alias(d, *over, own),
+        _ => false,
+    });
+    let reads = || {
+        d.tree.exprs.iter().any(|(_, e)| match e.kind {
+            ExprKind::Index { base, .. } => is(d, base, own) || is_alias(d, base, own),
+            _ => false,
+        })
+    };
+    begins.filter(|_| appended && (ranges || reads()))
 }
 
 fn report(
@@ -297,7 +308,13 @@ fn report(
     if !refers(&view, elem, true, 8)? || cleans(d, cut) {
         return None;
     }
-    if matches!(cut.shape, Tail::Queue { .. }) && is_capacity_watched(cx, d, cut) {
+    let cared_for = match cut.shape {
+        Tail::Queue { .. } => is_cared_for(cx, d, cut, Care::Capacity),
+        // Whoever sets it to nil lets go of it in time.
+        Tail::Emptied => is_cared_for(cx, d, cut, Care::Nil) || resets_each(d, cut),
+        _ => false,
+    };
+    if cared_for || is_replaced_later(d, cut) {
         return None;
     }
     // Strings alone are seldom large.
@@ -508,8 +525,17 @@ fn fills_later(d: &Declaration<'_>, cut: &Cut) -> bool {
     })
 }
 
-/// Whether some function of the package looks at the capacity of the field that is cut: it is made anew when little of it is left.
-fn is_capacity_watched(cx: &CheckContext<'_>, d: &Declaration<'_>, cut: &Cut) -> bool {
+/// What functions do with a field that keeps little of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// They look at its capacity, to make it anew when little of it is left.
+    Capacity,
+    /// They set it to nil.
+    Nil,
+}
+
+/// Whether some function of the package does this with the field that is cut.
+fn is_cared_for(cx: &CheckContext<'_>, d: &Declaration<'_>, cut: &Cut, care: Care) -> bool {
     let Some(Res::Field {
         owner: Some(owner),
         name,
@@ -519,35 +545,106 @@ fn is_capacity_watched(cx: &CheckContext<'_>, d: &Declaration<'_>, cut: &Cut) ->
     };
     let package = package_of_decl(cx.db, cx.decl);
     (package_decls(cx.db, package).iter())
-        .any(|decl| capacities(cx.db, *decl).contains(&(*owner, *name)))
+        .any(|decl| cares(cx.db, *decl).contains(&(*owner, *name, care)))
 }
 
-/// The fields of which a declaration asks the capacity.
+/// What a declaration does with fields of slices.
 #[salsa::tracked(returns(ref))]
-fn capacities(db: &dyn Db, decl: DeclId) -> Vec<(ItemRef, Name)> {
+fn cares(db: &dyn Db, decl: DeclId) -> Vec<(ItemRef, Name, Care)> {
     let tree = decl_tree(db, decl);
-    let asked: Vec<ExprId> = (tree.exprs.iter())
-        .filter_map(|(_, expr)| match &expr.kind {
-            ExprKind::Call { func, args, .. } => match tree[tree.unparen(*func)].kind {
-                ExprKind::Ident(name) if name == "cap" => args.first().copied(),
-                _ => None,
-            },
+    let asked = tree.exprs.iter().filter_map(|(_, expr)| match &expr.kind {
+        ExprKind::Call { func, args, .. } => match tree[tree.unparen(*func)].kind {
+            ExprKind::Ident(name) if name == "cap" => Some((*args.first()?, Care::Capacity)),
             _ => None,
-        })
-        .collect();
-    if asked.is_empty() {
+        },
+        _ => None,
+    });
+    let set = tree.stmts.iter().flat_map(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign { lhs, rhs, .. } if lhs.len() == rhs.len() => (lhs.iter().zip(rhs))
+            .filter(|(target, value)| {
+                matches!(tree[**target].kind, ExprKind::Selector { .. })
+                    && tree.ident(**value).is_some_and(|i| i.name == "nil")
+            })
+            .map(|(target, _)| (*target, Care::Nil))
+            .collect(),
+        _ => Vec::new(),
+    });
+    let found: Vec<(ExprId, Care)> = asked.chain(set).collect();
+    if found.is_empty() {
         return Vec::new();
     }
     let facts = facts(db, decl);
-    (asked.into_iter())
-        .filter_map(|arg| match facts.refs.get(tree.unparen(arg))? {
+    (found.into_iter())
+        .filter_map(|(field, care)| match facts.refs.get(tree.unparen(field))? {
             Res::Field {
                 owner: Some(owner),
                 name,
-            } => Some((*owner, *name)),
+            } => Some((*owner, *name, care)),
             _ => None,
         })
         .collect()
+}
+
+/// Whether a loop over the slice calls a method of each element before it is cut.
+fn resets_each(d: &Declaration<'_>, cut: &Cut) -> bool {
+    let start = d.tree[cut.stmt].range.start();
+    d.tree.stmts.iter().any(|(_, stmt)| {
+        let StmtKind::Range {
+            value, over, body, ..
+        } = &stmt.kind
+        else {
+            return false;
+        };
+        let element = value.and_then(|v| d.facts.refs.get(d.tree.unparen(v)));
+        let is_element = |e: ExprId| match d.tree[d.tree.unparen(e)].kind {
+            ExprKind::Index { base, .. } => is(d, base, &cut.slot),
+            ExprKind::Ident(_) => {
+                element.is_some() && d.facts.refs.get(d.tree.unparen(e)) == element
+            }
+            _ => false,
+        };
+        stmt.range.end() <= start
+            && is(d, *over, &cut.slot)
+            && d.tree.exprs.iter().any(|(_, e)| match e.kind {
+                ExprKind::Call { func, .. } if body.range.contains_range(e.range) => {
+                    matches!(d.tree[d.tree.unparen(func)].kind, ExprKind::Selector { base, .. }
+                        if is_element(base))
+                }
+                _ => false,
+            })
+    })
+}
+
+/// Whether the slice gets another array behind the statement that cuts it.
+fn is_replaced_later(d: &Declaration<'_>, cut: &Cut) -> bool {
+    let end = d.tree[cut.stmt].range.end();
+    let is_part = |value: ExprId| {
+        let mut at = d.tree.unparen(value);
+        for _ in 0..16 {
+            match &d.tree[at].kind {
+                ExprKind::Slice { base, .. } => at = d.tree.unparen(*base),
+                ExprKind::Call { args, .. } if matches!(d.facts.callees.get(at), Some(Callee::Builtin(name)) if *name == "append") =>
+                {
+                    let Some(first) = args.first() else { break };
+                    at = d.tree.unparen(*first);
+                }
+                _ => break,
+            }
+        }
+        is(d, at, &cut.slot)
+            || is_alias(d, at, &cut.slot)
+            || filtered(d, &cut.slot, at).is_some()
+            || matches!(d.tree[at].kind, ExprKind::Call { .. })
+    };
+    d.tree.stmts.iter().any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign {
+            lhs,
+            op: AssignOp::Assign,
+            rhs,
+        } if stmt.range.start() >= end && lhs.len() == rhs.len() => (lhs.iter().zip(rhs))
+            .any(|(target, value)| is(d, *target, &cut.slot) && !is_part(*value)),
+        _ => false,
+    })
 }
 
 /// Whether something is popped off heaps in a package.
