@@ -1,8 +1,8 @@
 //! Sends for which nobody is there any more when the function that made the channel has returned.
 
 use go_model::cfg::{BlockId, Cond, Node};
+use go_syntax::NodeId;
 use go_syntax::ast::{BinaryOp, ExprKind, StmtId};
-use go_syntax::{NodeId, TextRange};
 use rustc_hash::FxHashMap;
 
 use super::callers::end_the_process;
@@ -10,6 +10,7 @@ use super::channel::{Partners, Thread, block_of, is_looped, start_node};
 use super::joined::joins;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::remedy::{buffer_size, context_in_scope, early_sends, is_buffer_safe};
+use super::start_range;
 use super::uses::{Channel, Op, OpKind, Uses};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
@@ -302,7 +303,7 @@ fn abandoned_finding(
     // The last one comes when the work is done: others are mostly for what fails at once.
     let send = thread.sends.iter().rfind(own);
     let send = send.or(thread.sends.first()).map(|s| s.stmt);
-    let start = go_range(f, thread);
+    let start = start_range(f.tree, thread.start, thread.literal);
     let range = send.map_or(start, |s| f.tree[s].range);
     let mut found = finding(f, rule, Severity::Warning, message, range);
     found.related.push(step(
@@ -355,16 +356,5 @@ fn unbuffered(channel: &Channel) -> &'static str {
     match channel.capacity {
         Some(0) => ", without a buffer",
         _ => "",
-    }
-}
-
-/// From the `go` to the body of the literal.
-fn go_range(f: &Function<'_>, thread: &Thread) -> TextRange {
-    let whole = f.tree[thread.start].range;
-    match thread.literal.and_then(|l| f.tree.func_lit(l)) {
-        Some(lit) if whole.contains_range(lit.body.range) => {
-            TextRange::new(whole.start(), lit.signature.range.end())
-        }
-        _ => whole,
     }
 }

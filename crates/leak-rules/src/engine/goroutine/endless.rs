@@ -9,9 +9,9 @@ use go_syntax::TextRange;
 use go_syntax::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use rustc_hash::FxHashSet;
 
-use super::if_it_may_run_often;
 use super::ignored::{given, has_a_context, ignored_context, site, wait_of, wait_step};
 use super::uses::{Run, Uses, method_of};
+use super::{if_it_may_run_often, start_range};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding, RawRelated};
 use crate::engine::find::enclosing_literal;
@@ -82,11 +82,11 @@ fn look(
     let func = d.tree.unparen(*func);
     let cfg = d.cfg(outer)?;
     let f = Function::new(d, outer, &cfg);
-    if let Some(lit) = d.tree.func_lit(func) {
+    if d.tree.func_lit(func).is_some() {
         let body = d.cfg(Some(func))?;
         let inner = Function::new(d, Some(func), &body);
         let looping = endless(&inner, &body)?;
-        let head = TextRange::new(d.tree[go].range.start(), lit.signature.range.end());
+        let head = start_range(d.tree, go, Some(func));
         let ignored = ignored_context(d, Some(func)).filter(|_| !has_a_context(d, looping.into()));
         let wait = wait_of(&inner, looping);
         let mut found = endless_finding(&f, ignored, head);

@@ -16,9 +16,9 @@ use super::callers::end_the_process;
 use super::channel::has_literal_owner;
 use super::control::Control;
 use super::effect::{Effect, effect_of_call};
-use super::if_it_may_run_often;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
 use super::uses::{Op, OpKind, Run, Runner, Uses, is_builtin, method_of};
+use super::{if_it_may_run_often, start_range};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::find::enclosing_literal;
@@ -720,7 +720,7 @@ fn waits_for_the_lost(
             };
             other.call != worker.call
                 && groups.iter().any(counted)
-                && cx.speaks_of(start_range(f, other))
+                && cx.speaks_of(start_range(f.tree, other.stmt, other.literal))
         })
 }
 
@@ -900,7 +900,7 @@ fn look(
     if (declined.is_empty() && skipped.is_empty()) || ends_by_itself(d, worker) {
         return None;
     }
-    let start = start_range(&f, worker);
+    let start = start_range(d.tree, worker.stmt, worker.literal);
     // One finding a goroutine: what waits for ever counts more.
     if said && (cx.speaks_of(start) || waits_for_the_lost(cx, uses, &f, handles, worker)) {
         return None;
@@ -1039,17 +1039,6 @@ fn shown(handles: &[Handle], promised: &[usize], joins: &Joins) -> usize {
             .any(|op| joins.waits.contains(&op.node))
     };
     *promised.iter().find(waited).unwrap_or(&promised[0])
-}
-
-/// From the `go` to the body of the literal.
-fn start_range(f: &Function<'_>, worker: &Worker) -> TextRange {
-    let whole = f.tree[worker.stmt].range;
-    match worker.literal.and_then(|l| f.tree.func_lit(l)) {
-        Some(lit) if whole.contains_range(lit.body.range) => {
-            TextRange::new(whole.start(), lit.signature.range.end())
-        }
-        _ => whole,
-    }
 }
 
 /// From the start of a goroutine to the returns that leave it running.

@@ -7,6 +7,9 @@
 //! Architecture invariant: a primitive that escapes (returned, stored, given to something that is not known) has unknown partners, and
 //! nothing is reported of it.
 
+use go_syntax::TextRange;
+use go_syntax::ast::{DeclTree, ExprId, StmtId};
+
 use crate::check::{CheckContext, RawFinding};
 use crate::engine::dispatch::{Need, Syntax};
 use crate::engine::function::Depth;
@@ -82,6 +85,18 @@ pub(crate) const JOIN_NEEDS: &[Need] = &[
     Need::names(&["Wait"]).and(Syntax::GO),
     Need::names(&["Go"]),
 ];
+
+/// Where a goroutine is started: from the statement's beginning to the body of the literal that it runs. The whole statement where it runs
+/// something else, or a literal that stands elsewhere.
+fn start_range(tree: &DeclTree, stmt: StmtId, literal: Option<ExprId>) -> TextRange {
+    let whole = tree[stmt].range;
+    match literal.and_then(|l| tree.func_lit(l)) {
+        Some(lit) if whole.contains_range(lit.body.range) => {
+            TextRange::new(whole.start(), lit.signature.range.end())
+        }
+        _ => whole,
+    }
+}
 
 /// What `at` finds, unless the declaration runs once in the life of the process. Called functions are looked into only where something is
 /// found without.

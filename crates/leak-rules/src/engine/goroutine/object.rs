@@ -5,6 +5,7 @@ use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_syntax::Name;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 
+use super::start_range;
 use super::uses::{Run, Uses, received};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -107,12 +108,9 @@ fn look(
         .related
         .push(step(format!("`{name}` is made here"), d.tree[made].range));
     if let Some(Run::Goroutine(site)) = literal.map(|l| uses.run(l)) {
-        let head = d.tree[site.stmt].range;
-        let end = (literal.and_then(|l| d.tree.func_lit(l)))
-            .map_or(head.end(), |lit| lit.signature.range.end().min(head.end()));
         found.related.push(step(
             "the goroutine is started here",
-            go_syntax::TextRange::new(head.start(), end),
+            start_range(d.tree, site.stmt, literal),
         ));
     }
     found.related.push(step("it waits here", range));

@@ -11,6 +11,7 @@ use go_syntax::ast::{BinaryOp, ExprId, ExprKind, StmtId, StmtKind, UnaryOp};
 use go_syntax::{Literals, NodeId, TextRange};
 
 use super::join::is_made_here;
+use super::start_range;
 use super::uses::{Channel, OpKind, Run, Uses, is_builtin, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -153,13 +154,7 @@ fn told(
     source: &Source,
     rule: &'static str,
 ) -> RawFinding {
-    let whole = f.tree[start.stmt].range;
-    let range = match start.literal.and_then(|l| f.tree.func_lit(l)) {
-        Some(lit) if whole.contains_range(lit.body.range) => {
-            TextRange::new(whole.start(), lit.signature.range.end())
-        }
-        _ => whole,
-    };
+    let range = start_range(f.tree, start.stmt, start.literal);
     let from = match source.channel {
         Some(channel) => format!("each value of `{}`", render(f.tree, channel, 60)),
         None => "each line that is read".to_owned(),

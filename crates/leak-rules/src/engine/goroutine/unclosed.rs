@@ -1,8 +1,8 @@
 //! Goroutines that wait for a channel to be closed, or for a value, when the function that made it has returned.
 
 use go_model::cfg::{BlockId, Node, Terminator};
+use go_syntax::NodeId;
 use go_syntax::ast::{ExprId, StmtId, StmtKind};
-use go_syntax::{NodeId, TextRange};
 
 use super::channel::Partners;
 use super::paths::{self, Ending, Flow, Item, Question, Way};
@@ -10,6 +10,7 @@ use super::remedy::{
     context_in_scope, dropped_receive, last_send, owner_sends, sole_sender, unclosed_exits,
     wakes_to_nothing,
 };
+use super::start_range;
 use super::uses::{Channel, Op, OpKind, Run, Uses};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -216,13 +217,9 @@ fn unclosed_finding(
         f.tree[channel.make].range,
     ));
     if let Run::Goroutine(site) = uses.run(literal) {
-        let whole = f.tree[site.stmt].range;
-        let end = f.tree.func_lit(literal).map_or(whole.end(), |l| {
-            l.signature.range.end().clamp(whole.start(), whole.end())
-        });
         found.related.push(step(
             "the goroutine is started here",
-            TextRange::new(whole.start(), end),
+            start_range(f.tree, site.stmt, Some(literal)),
         ));
     }
     let shown = if never && ranges {

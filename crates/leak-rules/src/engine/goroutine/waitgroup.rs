@@ -3,9 +3,10 @@
 use go_model::cfg::{BlockId, Node};
 use go_model::facts::{Callee, LocalId, Res};
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
-use go_syntax::{Literals, NodeId, TextRange};
+use go_syntax::{Literals, NodeId};
 
 use super::paths::{self, Ending, Flow, Item, Question};
+use super::start_range;
 use super::uses::{Run, Uses, method_of};
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
@@ -220,10 +221,7 @@ fn skips_done(
     let endings = paths::search(&f, (f.cfg.entry, 0), (), &mut question)?;
     endings.first()?;
     let text = render(d.tree, done[0].base, 60);
-    let head = TextRange::new(
-        d.tree[go].range.start(),
-        d.tree.func_lit(literal)?.signature.range.end(),
-    );
+    let head = start_range(d.tree, go, Some(literal));
     let message =
         format!("`{text}.Wait` waits for ever where this goroutine returns without `{text}.Done`");
     let outer = Function::new(d, enclosing_literal(d.tree, d.tree[go].range), &cfg);
@@ -420,10 +418,7 @@ fn adds_itself(
         "`{text}.Wait` may return before this goroutine has called `{text}.Add`: it is not waited for"
     );
     let mut found = finding(&f, rule, Severity::Warning, message, d.tree[add.call].range);
-    let head = TextRange::new(
-        d.tree[go].range.start(),
-        d.tree.func_lit(literal)?.signature.range.end(),
-    );
+    let head = start_range(d.tree, go, Some(literal));
     found
         .related
         .push(step("the goroutine is started here", head));
