@@ -36,7 +36,9 @@ grep '/docs/rules/unclosed-http-body\.md$' "$OUT/opened"
 # A configuration counts, written in Helix or elsewhere.
 ignore='ignore = ["unclosed-http-body"]'
 open stopleak.toml
-keys -l "i$ignore"; keys Escape; screen shows ' NOR ' # Escape and a key at once are another key
+keys -l i; screen shows ' INS '
+keys -l "$ignore"; screen shows "$ignore"
+keys Escape; screen shows ' NOR ' # Escape and a key at once would be another key
 typed w; saved stopleak.toml "$ignore"
 open internal/feed/feed.go; screen lacks "$body"
 rm "$WORKSPACE/stopleak.toml"
