@@ -173,7 +173,11 @@ fn written(cx: &Cx<'_>, ty: &Ty) -> Option<String> {
     }
     for package in &packages {
         if *package != cx.ctx.package && *package != "" {
-            cx.imported(package.as_str(), last(package.as_str()))?;
+            let name = cx.imported(package.as_str(), last(package.as_str()))?;
+            // A package may have another name than its path says. Where the file uses the name, it is the right one.
+            if !is_used(cx, &name) {
+                return None;
+            }
         }
     }
     let mut out = String::new();
@@ -184,7 +188,14 @@ fn written(cx: &Cx<'_>, ty: &Ty) -> Option<String> {
         cx.imported(package.as_str(), last(package.as_str()))
             .unwrap_or_default()
     });
-    Some(out)
+    // Lists of type arguments, the only ones there can be, are written without spaces.
+    Some(out.replace(',', ", "))
+}
+
+/// Whether the file has something of a package of this name.
+fn is_used(cx: &Cx<'_>, package: &str) -> bool {
+    let is_name = package.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_name && cx.ctx.text.contains(&format!("{package}."))
 }
 
 fn last(path: &str) -> &str {

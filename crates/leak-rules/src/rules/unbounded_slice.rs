@@ -57,7 +57,7 @@ use crate::rules::{Declared, Family};
 pub(crate) static RULE: Declared = Declared {
     name: "unbounded-slice",
     family: Family::Memory,
-    severity: Severity::Information,
+    severity: Severity::Hint,
     summary: "a long-lived slice gets elements again and again and never loses one",
     fixes: "keep the last elements only",
     overlaps: &[],
@@ -100,7 +100,7 @@ type server struct {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.history = append(s.history, r.URL.String()) // want unbounded-slice/information "server.history" want-fix "keep the last" unsafe
+	s.history = append(s.history, r.URL.String()) // want unbounded-slice/hint "server.history" want-fix "keep the last" unsafe
 }
 "#,
         );

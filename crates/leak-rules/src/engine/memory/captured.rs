@@ -141,7 +141,10 @@ fn look(
     let fixable = matches!(kind, Shelf::Map | Shelf::Slice) && stmt.is_some();
     Some(RawFinding {
         rule,
-        severity: Severity::Information,
+        severity: match kind {
+            Shelf::Map | Shelf::SyncMap => Severity::Information,
+            Shelf::Slice | Shelf::List => Severity::Hint,
+        },
         message,
         range: at,
         function: Some(name_of(cx.db, cx.decl)),

@@ -137,7 +137,7 @@ fn grows(
             "{holder} gets another element {when}, and nothing in the package takes one out or limits their number"
         ),
     };
-    let mut finding = base(cx, rule, severity(verdict), message, used);
+    let mut finding = base(cx, rule, severity(shelf, verdict), message, used);
     steps(cx, used, verdict, &mut finding.related);
     if let Some(stmt) = used.stmt
         && matches!(shelf, Shelf::Map | Shelf::Slice)
@@ -181,10 +181,13 @@ fn site(cx: &CheckContext<'_>, used: &Use, stmt: StmtId, pattern: Pattern) -> Op
     Some(Box::new(site))
 }
 
-fn severity(verdict: &Verdict) -> Severity {
-    match verdict.growing.iter().any(Growing::is_sure) {
-        true => Severity::Information,
-        false => Severity::Hint,
+/// A list that grows is often one of few things, such as what was registered: that is a hint whatever is known of it.
+fn severity(shelf: Shelf, verdict: &Verdict) -> Severity {
+    match shelf {
+        Shelf::Map | Shelf::SyncMap if verdict.growing.iter().any(Growing::is_sure) => {
+            Severity::Information
+        }
+        Shelf::Map | Shelf::SyncMap | Shelf::Slice | Shelf::List => Severity::Hint,
     }
 }
 

@@ -168,6 +168,11 @@ fn losing(db: &dyn Db, package: PackageId, place: Place) -> Vec<(DeclId, bool)> 
     let Some(mentions) = who_mentions(db, package, place.name()) else {
         return Vec::new();
     };
+    // What has a limit makes room by it: an entry that goes says nothing about the sibling's.
+    let limited = |decl: &DeclId| ops(db, *decl).contains(&(place, Op::Guard));
+    if mentions.iter().any(limited) {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for &decl in mentions.iter() {
         let removes = ops(db, decl)
