@@ -339,6 +339,19 @@ impl<'a> EditBuilder<'a> {
         Some(())
     }
 
+    /// Inserts a declaration above another one (and above the comments that stand directly on it), with blank lines around it.
+    pub fn insert_declaration_before(&mut self, decl: Range<usize>, code: &str) -> Option<()> {
+        if !first_on_line(self.text, decl.start) {
+            return None;
+        }
+        let at = self.above_comments(line_start(self.text, decl.start));
+        let before = self.text[..at].trim_end_matches([' ', '\t', '\r', '\n']);
+        let is_blank = self.text[before.len()..at].matches('\n').count() > 1;
+        let gap = if is_blank { "" } else { "\n" };
+        self.insert(at, format!("{gap}{code}\n\n"));
+        Some(())
+    }
+
     /// Inserts lines of code as the first ones of a block whose opening brace is at `brace`, one tab deeper than `indent_of`'s line.
     pub fn insert_at_block_start(
         &mut self,

@@ -475,7 +475,7 @@ fn hoist(cx: &Cx<'_>, before: u32, valid: bool, template: bool) -> Option<Fix> {
     let name = variable_name(cx, &suffix)?;
     let start = usize::from(cx.ctx.start);
     let mut builder = cx.builder();
-    builder.insert_before(start..start + 1, &format!("var {name} = {source}\n"))?;
+    builder.insert_declaration_before(start..start + 1, &format!("var {name} = {source}"))?;
     builder.replace(cx.abs(range), name.clone());
     if valid {
         return builder.fix(
