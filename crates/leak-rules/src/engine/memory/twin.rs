@@ -169,7 +169,13 @@ fn losing(db: &dyn Db, package: PackageId, place: Place) -> Vec<(DeclId, bool)> 
         return Vec::new();
     };
     // What has a limit makes room by it: an entry that goes says nothing about the sibling's.
-    let limited = |decl: &DeclId| ops(db, *decl).contains(&(place, Op::Guard));
+    let limited = |decl: &DeclId| {
+        let ops = ops(db, *decl);
+        ops.contains(&(place, Op::Guard))
+            && ops
+                .iter()
+                .any(|(at, op)| *at == place && matches!(op, Op::Grow(_)))
+    };
     if mentions.iter().any(limited) {
         return Vec::new();
     }
