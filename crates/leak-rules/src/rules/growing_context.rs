@@ -64,17 +64,8 @@ pub(crate) static RULE: Declared = Declared {
     source: "crates/leak-rules/src/rules/growing_context.rs",
     text: include_str!("growing_context.rs"),
     needs: &[
-        Need::names(&[
-            "WithCancel",
-            "WithCancelCause",
-            "WithDeadline",
-            "WithDeadlineCause",
-            "WithTimeout",
-            "WithTimeoutCause",
-            "WithValue",
-            "WithoutCancel",
-        ])
-        .and(Syntax::LOOP),
+        Need::names(memory::DERIVING).and(Syntax::LOOP),
+        Need::names(&["WithoutCancel"]).and(Syntax::LOOP),
         Need::names(memory::WRAPPING).and(Syntax::FIELD_ASSIGN),
     ],
     check,

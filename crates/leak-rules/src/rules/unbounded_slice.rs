@@ -1,6 +1,7 @@
 //! # What it does
 //! Reports a slice (or `container/list.List`, or heap) in a package variable, or in a field of a value that lives as long as the process, to which code
-//! that runs again and again appends, and from which nothing in the package ever takes anything out.
+//! that runs again and again appends, and from which nothing in the package ever takes anything out. It is a hint, because of 14 such
+//! findings in real repositories five were wrong.
 //!
 //! # Why it leaks
 //! What was appended stays as long as the slice does: a history, a log in memory, or a list of listeners grows with each request or message, and appending

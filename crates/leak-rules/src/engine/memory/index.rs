@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use go_model::db::{Db, DeclId, decl_tree};
 use go_model::outline::TypeRef;
-use go_model::package::{Item, PackageId, package_decls, package_index};
+use go_model::package::{Item, PackageId, file_imports, package_decls, package_index};
 use go_syntax::Name;
 use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtKind};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -70,6 +70,24 @@ pub(super) fn fields(item: &Item, f: &mut dyn FnMut(Name, Name, &TypeRef)) {
             f(name, field.name, &field.ty);
         }
     }
+}
+
+/// The types of other packages that the fields of an item have, or point to: path of the package and name.
+pub(super) fn imported_fields(db: &dyn Db, item: &Item) -> Vec<(Name, Name)> {
+    let imports = file_imports(db, item.decl().file(db));
+    let mut found = Vec::new();
+    fields(item, &mut |_, _, field| {
+        let inner = match field {
+            TypeRef::Pointer(inner) => inner,
+            other => other,
+        };
+        if let TypeRef::Qualified(package, name) = inner
+            && let Some(target) = imports.get(*package)
+        {
+            found.push((target.path, *name));
+        }
+    });
+    found
 }
 
 /// Names of variables and fields that may hold a collection, going by how their types are written.

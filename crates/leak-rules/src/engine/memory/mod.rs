@@ -30,4 +30,4 @@ mod wrapped;
 
 pub(crate) use place::Shelf;
 pub(crate) use report::{churning, growing};
-pub(crate) use wrapped::{WRAPPING, wrapping};
+pub(crate) use wrapped::{DERIVING, WRAPPING, wrapping};

@@ -210,21 +210,13 @@ fn churns(cx: &CheckContext<'_>, rule: &'static str, used: &Use, verdict: &Verdi
         .related
         .push(step("an entry is taken out here", used.range));
     if let Some(growing) = verdict.growing.first() {
-        let start = decl_start(cx.db, growing.decl);
         let uses = uses(cx.db, growing.decl);
         let grown = uses
             .iter()
             .find(|u| u.place == used.place && u.op == Op::Grow(growing.growth));
         if let Some(grown) = grown {
-            let message = "entries are added here";
-            finding.related.push(match growing.decl == cx.decl {
-                true => step(message, grown.range),
-                false => RawRelated {
-                    message: message.to_owned(),
-                    file: Some(growing.decl.file(cx.db).path(cx.db)),
-                    range: grown.range + start,
-                },
-            });
+            let message = "entries are added here".to_owned();
+            (finding.related).push(step_at(cx, growing.decl, message, grown.range));
         }
     }
     if let Some(stmt) = used.stmt {
@@ -280,17 +272,8 @@ fn steps(cx: &CheckContext<'_>, used: &Use, verdict: &Verdict, related: &mut Vec
         if decl == cx.decl {
             continue;
         }
-        let start = decl_start(db, decl);
-        for place in uses(db, decl).iter() {
-            if place.place == used.place && place.op == Op::Grow(growth) {
-                related.push(RawRelated {
-                    message: "and here".to_owned(),
-                    file: Some(decl.file(db).path(db)),
-                    range: place.range + start,
-                });
-                break;
-            }
-        }
+        let grown = |u: &&Use| u.place == used.place && u.op == Op::Grow(growth);
+        related.extend(step_in(cx, decl, "and here".to_owned(), grown));
     }
 }
 
@@ -303,14 +286,19 @@ fn step_in(
 ) -> Option<RawRelated> {
     let uses = uses(cx.db, decl);
     let range = uses.iter().find(which)?.range;
+    Some(step_at(cx, decl, message, range))
+}
+
+/// A step at a place in a declaration, which may be another one than that of the finding.
+fn step_at(cx: &CheckContext<'_>, decl: DeclId, message: String, range: TextRange) -> RawRelated {
     if decl == cx.decl {
-        return Some(step(message, range));
+        return step(message, range);
     }
-    Some(RawRelated {
+    RawRelated {
         message,
         file: Some(decl.file(cx.db).path(cx.db)),
         range: range + decl_start(cx.db, decl),
-    })
+    }
 }
 
 /// A step at the name of a function.
@@ -320,12 +308,5 @@ pub(super) fn at_name(cx: &CheckContext<'_>, decl: DeclId, message: String) -> R
     let range = tree
         .func()
         .map_or(TextRange::default(), |func| func.name.range);
-    if decl == cx.decl {
-        return step(message, range);
-    }
-    RawRelated {
-        message,
-        file: Some(decl.file(db).path(db)),
-        range: range + decl_start(db, decl),
-    }
+    step_at(cx, decl, message, range)
 }

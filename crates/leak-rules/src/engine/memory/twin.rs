@@ -13,7 +13,7 @@ use go_syntax::ast::{DeclTree, ExprId, ExprKind, StmtId, StmtKind};
 use go_syntax::{Name, NodeId, TextRange};
 
 use super::body::{self, Body};
-use super::index::{fields, may_hold, who_mentions};
+use super::index::{fields, imported_fields, may_hold, who_mentions};
 use super::place::{Place, place};
 use super::repeat::Runs;
 use super::shape::shape;
@@ -66,7 +66,7 @@ pub(super) fn twin(
         return None;
     };
     let item = package_item(db, package, ty)?;
-    let lasting = lives || is_lasting(&item);
+    let lasting = lives || is_lasting(db, &item);
     let mut found: Option<(DeclId, Growth, Twin)> = None;
     // Siblings that lose an entry by a key by which the place gets one. Of what may be short-lived one is not enough.
     let mut lost: Vec<Place> = Vec::new();
@@ -140,27 +140,23 @@ fn siblings(item: &Item, name: Name) -> Vec<Name> {
 }
 
 /// Whether values of a type are shared or wait for something: there is a lock, a channel or a context in it.
-fn is_lasting(item: &Item) -> bool {
+fn is_lasting(db: &dyn Db, item: &Item) -> bool {
     let mut found = false;
     fields(item, &mut |_, _, field| {
-        let inner = match field {
-            TypeRef::Pointer(inner) => inner,
-            other => other,
-        };
-        found |= match inner {
-            TypeRef::Chan(..) => true,
-            TypeRef::Qualified(package, name) => match package.as_str() {
-                "sync" => matches!(
-                    name.as_str(),
-                    "Mutex" | "RWMutex" | "Map" | "Cond" | "WaitGroup"
-                ),
-                "context" => matches!(name.as_str(), "Context" | "CancelFunc"),
-                _ => false,
-            },
-            _ => false,
+        found |= match field {
+            TypeRef::Pointer(inner) => matches!(**inner, TypeRef::Chan(..)),
+            other => matches!(other, TypeRef::Chan(..)),
         };
     });
-    found
+    let shares = |(package, name): &(Name, Name)| match package.as_str() {
+        "sync" => matches!(
+            name.as_str(),
+            "Mutex" | "RWMutex" | "Map" | "Cond" | "WaitGroup"
+        ),
+        "context" => matches!(name.as_str(), "Context" | "CancelFunc"),
+        _ => false,
+    };
+    found || imported_fields(db, item).iter().any(shares)
 }
 
 /// The declarations in which a place loses elements other than all of them, and whether by a key that is known there.

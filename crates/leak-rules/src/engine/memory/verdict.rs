@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use go_model::db::{Db, DeclId, SourceFile};
-use go_model::outline::{TypeRef, outline};
-use go_model::package::{PackageId, file_imports, package_item, package_of_decl};
+use go_model::outline::outline;
+use go_model::package::{PackageId, package_item, package_of_decl};
+use go_syntax::Name;
 
-use super::index::{fields, who_mentions};
+use super::index::{imported_fields, who_mentions};
 use super::life::{Life, is_made_again, is_overwritten, life};
 use super::place::{Place, Shelf};
 use super::repeat::{Chain, Runs, callers, repeated};
@@ -231,18 +232,10 @@ fn may_be_shared(db: &dyn Db, package: PackageId, place: Place) -> bool {
     let Some(item) = package_item(db, package, ty) else {
         return false;
     };
-    let imports = file_imports(db, item.decl().file(db));
-    let mut found = false;
-    fields(&item, &mut |_, _, field| {
-        let inner = match field {
-            TypeRef::Pointer(inner) => inner,
-            other => other,
-        };
-        found |= matches!(inner, TypeRef::Qualified(package, name)
-            if matches!(name.as_str(), "Mutex" | "RWMutex" | "Map")
-                && imports.get(*package).is_some_and(|target| target.path == "sync"));
-    });
-    found
+    let locks = |(package, name): &(Name, Name)| {
+        *package == "sync" && matches!(name.as_str(), "Mutex" | "RWMutex" | "Map")
+    };
+    imported_fields(db, &item).iter().any(locks)
 }
 
 fn is_list(growth: Growth) -> bool {

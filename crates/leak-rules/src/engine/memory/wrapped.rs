@@ -41,20 +41,20 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("github.com/go-kit/kit/metrics", "Histogram", &["With"]),
 ];
 
+/// The functions of `context` that put something around a context.
+pub(crate) const DERIVING: &[&str] = &[
+    "WithCancel",
+    "WithCancelCause",
+    "WithDeadline",
+    "WithDeadlineCause",
+    "WithTimeout",
+    "WithTimeoutCause",
+    "WithValue",
+];
+
 /// Functions that give a larger one of their first argument.
 const FUNCTIONS: &[(&str, &[&str])] = &[
-    (
-        "context",
-        &[
-            "WithCancel",
-            "WithCancelCause",
-            "WithDeadline",
-            "WithDeadlineCause",
-            "WithTimeout",
-            "WithTimeoutCause",
-            "WithValue",
-        ],
-    ),
+    ("context", DERIVING),
     (
         "github.com/go-kit/log",
         &["With", "WithPrefix", "WithSuffix"],

@@ -496,11 +496,7 @@ fn puts(cx: &CheckContext<'_>) -> Vec<Put> {
             let Some(Res::Local(local)) = facts.refs.get(value) else {
                 return None;
             };
-            let (stmt, deferred) = tree.stmts.iter().find_map(|(id, stmt)| match stmt.kind {
-                StmtKind::Expr(e) if tree.unparen(e) == call => Some((id, false)),
-                StmtKind::Defer(e) if tree.unparen(e) == call => Some((id, true)),
-                _ => None,
-            })?;
+            let (stmt, deferred) = statement(tree, call)?;
             Some(Put {
                 pool,
                 stored: stored(cx, &facts.locals[*local].ty, address),
@@ -714,11 +710,7 @@ pub(crate) fn uncleared(cx: &CheckContext<'_>, rule: &Declared) -> Vec<RawFindin
             if !is_uncleared(cx, call, local) || !is_pool(cx, callee) || is_cleared(cx, pool) {
                 return None;
             }
-            let (stmt, deferred) = tree.stmts.iter().find_map(|(id, stmt)| match stmt.kind {
-                StmtKind::Expr(e) if tree.unparen(e) == call => Some((id, false)),
-                StmtKind::Defer(e) if tree.unparen(e) == call => Some((id, true)),
-                _ => None,
-            })?;
+            let (stmt, deferred) = statement(tree, call)?;
             let name = facts.locals[local].ident.name;
             let range = tree[call].range;
             let literal = enclosing_literal(tree, range);
@@ -868,5 +860,14 @@ fn is_cleared(cx: &CheckContext<'_>, pool: Name) -> bool {
             _ => false,
         };
         calls_clear(&tree) && tree.exprs.iter().any(|(_, expr)| names(&expr.kind))
+    })
+}
+
+/// The statement that a call is, and whether it is deferred.
+fn statement(tree: &DeclTree, call: ExprId) -> Option<(StmtId, bool)> {
+    tree.stmts.iter().find_map(|(id, stmt)| match stmt.kind {
+        StmtKind::Expr(e) if tree.unparen(e) == call => Some((id, false)),
+        StmtKind::Defer(e) if tree.unparen(e) == call => Some((id, true)),
+        _ => None,
     })
 }
