@@ -4,7 +4,7 @@
 # vscode-packages (none: all of these); picture, picture-evidence, picture-animated make the pictures of docs/images.
 # Drives real editors against the stopleak server. Installs what is missing, with pinned versions, into .tools/editors (Debian,
 # x86-64; see install-editors.sh). STOPLEAK is the program to test; without it target/debug/stopleak is built. Prints PASS or FAIL
-# for each editor; the exit status is 1 if any failed. What each run leaves is in .tools/editors/run/EDITOR.
+# for each editor, and at the end which failed; the exit status is 1 if any did. What each run leaves is in .tools/editors/run/EDITOR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scenario.sh"
 [ $# -gt 0 ] || set -- files nvim nvim-journey nvim-gopls nvim-evidence nvim-old-evidence helix helix-journey helix-evidence \
@@ -91,7 +91,7 @@ run() {
   esac
 }
 
-failed=0
+failed=()
 for editor in "$@"; do
   export OUT=$DIR/run/$editor
   export WORKSPACE=$OUT/workspace
@@ -103,8 +103,8 @@ for editor in "$@"; do
   cp -r "$from" "$WORKSPACE"
   start=$(date +%s%N) verdict=FAIL
   case $editor in nvim | helix | emacs | vscode-api | vscode-ui) saved=1 ;; *) saved= ;; esac
-  if run "$editor" >"$OUT/run.log" 2>&1 && { [ -z "$saved" ] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed=1; fi
+  if run "$editor" >"$OUT/run.log" 2>&1 && { [ -z "$saved" ] || grep -qF -- "$EXPECT" "$WORKSPACE/$FILE"; }; then verdict=PASS; else failed+=("$editor"); fi
   printf '%s %-16s %6d ms\n' $verdict "$editor" $((($(date +%s%N) - start) / 1000000))
   [ $verdict = PASS ] || { tail -15 "$OUT/run.log"; echo "see $OUT"; }
 done
-exit $failed
+[ ${#failed[@]} = 0 ] || { echo "failed: ${failed[*]}"; exit 1; }

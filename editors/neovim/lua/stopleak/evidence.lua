@@ -116,19 +116,38 @@ function M.attach(client, buffer)
     vim.lsp.codelens.enable(true, { bufnr = buffer, client_id = client.id })
     return
   end
-  -- Neovim 0.11 asks when it is told to, and does not know the request to ask again.
+  -- Neovim 0.11 asks when it is told to, and does not know the request to ask again. Its own `refresh` does nothing while an
+  -- answer is awaited, so what changed since would not be seen.
   client.handlers['stopleak/evidenceChanged'] = function()
     for attached in pairs(client.attached_buffers) do
-      vim.lsp.codelens.refresh({ bufnr = attached })
+      M.refresh(client, attached)
     end
   end
   vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertLeave', 'TextChanged' }, {
     buffer = buffer,
     callback = function()
-      vim.lsp.codelens.refresh({ bufnr = buffer })
+      M.refresh(client, buffer)
     end,
   })
-  vim.lsp.codelens.refresh({ bufnr = buffer })
+  M.refresh(client, buffer)
+end
+
+---How often each buffer's code lenses were asked for: only the last answer counts.
+---@type table<integer, integer>
+local asked = {}
+
+---Asks for the code lenses of a buffer and shows them, in Neovim 0.11.
+---@param client vim.lsp.Client
+---@param buffer integer
+function M.refresh(client, buffer)
+  local this = (asked[buffer] or 0) + 1
+  asked[buffer] = this
+  local document = vim.lsp.util.make_text_document_params(buffer)
+  client:request('textDocument/codeLens', { textDocument = document }, function(error, lenses, context)
+    if asked[buffer] == this then
+      vim.lsp.codelens.on_codelens(error, lenses, context)
+    end
+  end, buffer)
 end
 
 return M
