@@ -37,6 +37,9 @@ use crate::{uri, workspace};
 /// How many events are taken before their consequences are seen to.
 const BATCH: usize = 512;
 
+/// Of how many files it is remembered that they were pulled while they were not open.
+const PULLED_CLOSED: usize = 1024;
+
 /// A computation on a document; it gets `None` for a document that is not open.
 pub(crate) type Job = Box<dyn FnOnce(Option<(&Database, &Subject)>) + Send>;
 
@@ -181,6 +184,8 @@ pub(crate) struct Model {
     generation: Arc<AtomicU64>,
     check_at_once: bool,
     refresh: bool,
+    /// Files that were pulled while they were not open, where nothing could be said about them.
+    pulled_closed: HashSet<Arc<Path>>,
     published_configs: BTreeMap<PathBuf, configs::Broken>,
     touches: u64,
     queries: Vec<(Arc<Path>, Job)>,
@@ -233,6 +238,7 @@ pub(crate) fn start(
                 generation: Arc::default(),
                 check_at_once: false,
                 refresh: false,
+                pulled_closed: HashSet::new(),
                 published_configs: BTreeMap::new(),
                 touches: 0,
                 queries: Vec::new(),
@@ -356,6 +362,9 @@ impl Model {
                         || (document.unsaved && self.editor(&path).run == Run::OnSave);
                     behind.then(|| document.saved_items.clone().unwrap_or_default())
                 });
+                if !self.documents.contains_key(&path) && self.pulled_closed.len() < PULLED_CLOSED {
+                    self.pulled_closed.insert(path);
+                }
                 reply(items);
             }
             Event::KeepItems { path, items } => {
@@ -429,6 +438,8 @@ impl Model {
             // What was pushed about the closed file is what the client is about to pull.
             self.take_back(&path, document.uri.clone());
         }
+        // VS Code may pull a document that it is about to open, and does not do so again when it is open.
+        self.refresh |= self.pulled_closed.remove(&path);
         self.documents.insert(Arc::clone(&path), document);
         self.look_at_disk(&path, false);
         self.check_now();

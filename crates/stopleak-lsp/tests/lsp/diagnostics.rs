@@ -225,6 +225,20 @@ fn pulled_or_pushed_never_both() {
     client.leave();
 }
 
+/// VS Code does so when it is told to ask again while it opens a document, and then takes the answer for that of the open one.
+#[test]
+fn a_document_that_was_pulled_before_it_was_opened() {
+    let dir = module();
+    let mut client = Setup::default().pull().root(dir.path()).start();
+    let uri = uri(&dir.path().join("a.go"));
+    assert_eq!(client.pull(&uri, None)["items"], json!([]));
+    client.open(&uri, 1, &leaky("a"));
+    client.wait_for(|message| message["method"] == "workspace/diagnostic/refresh");
+    let report = client.pull(&uri, None);
+    assert_eq!(report["items"].as_array().unwrap().len(), 1);
+    client.leave();
+}
+
 #[test]
 fn without_refresh_there_is_no_pulling() {
     let dir = module();
