@@ -99,7 +99,7 @@ pub struct Problem {
 /// The directives on ownership of a file, and those that cannot be followed, in source order.
 pub fn scan(text: &str, file: &File) -> (Vec<Directive>, Vec<Problem>) {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
-    if !text.contains("stopleak:") {
+    if !file.comments_mention(text, &["stopleak:"]) {
         return (found, problems);
     }
     let mut subjects = None;

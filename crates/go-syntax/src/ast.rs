@@ -55,6 +55,21 @@ pub struct File {
     pub len: TextSize,
 }
 
+impl File {
+    /// Whether one of the words stands in a comment of the file, whose text is `text`.
+    pub fn comments_mention(&self, text: &str, words: &[&str]) -> bool {
+        let finders: Vec<_> = words
+            .iter()
+            .map(|word| memchr::memmem::Finder::new(*word))
+            .collect();
+        self.comments.iter().any(|comment| {
+            let range = std::ops::Range::<usize>::from(comment.range);
+            let text = text.as_bytes().get(range).unwrap_or_default();
+            finders.iter().any(|finder| finder.find(text).is_some())
+        })
+    }
+}
+
 /// An identifier with its place. Inside a [`DeclTree`] the range is relative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ident {

@@ -62,6 +62,24 @@ impl Reuse {
         self.decls.is_empty()
     }
 
+    /// A declaration without errors takes the place of the one with this content hash.
+    pub(crate) fn replace(&mut self, old: u128, new: Lowered) {
+        if let Some(old_decl) = self.decls.remove(&old)
+            && let Some(hashes) = self.heads.get_mut(&old_decl.head)
+        {
+            hashes.retain(|hash| *hash != old);
+            if hashes.is_empty() {
+                self.heads.remove(&old_decl.head);
+            }
+        }
+        let (head, hash) = (new.head, new.tree.hash);
+        if self.decls.insert(hash, new).is_none() {
+            self.heads.entry(head).or_default().push(hash);
+        }
+        // They come from a text with errors, and this one has none.
+        self.segments.clear();
+    }
+
     /// Declarations whose first line is that of `text`.
     pub(crate) fn candidates(&self, text: &str) -> impl Iterator<Item = &Lowered> {
         let hashes = self.heads.get(&head_hash(text)).into_iter().flatten();
@@ -126,7 +144,7 @@ fn shift_ident(ident: Ident, by: TextSize) -> Ident {
     }
 }
 
-fn shift_comment(comment: &Comment, by: TextSize) -> Comment {
+pub(crate) fn shift_comment(comment: &Comment, by: TextSize) -> Comment {
     Comment {
         range: comment.range + by,
         ..*comment

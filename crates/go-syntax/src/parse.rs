@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use text_size::TextSize;
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
-use crate::ast::{Decl, File};
+use crate::ast::{Decl, DeclKind, File};
 use crate::grammar::LANGUAGE;
 use crate::lower::{Collected, Lowered, Lowerer, Reuse};
 use crate::segment::recover;
@@ -191,6 +191,24 @@ impl Worker {
         }
         let (collected, segments) = recover(self, text, reuse);
         Analysis::new(text, collected, segments, None)
+    }
+
+    /// Parses and lowers a text that is nothing but one function with a body, without errors; else `None`. `old` is as for
+    /// [`Self::analyze`].
+    pub(crate) fn function(
+        &mut self,
+        text: &str,
+        old: Option<&Tree>,
+        reuse: &Reuse,
+    ) -> Option<(Lowered, Tree)> {
+        self.deadline = Instant::now() + FILE_TIME + FILE_TIME_PER_BYTE * text.len() as u32;
+        let tree = self.parse(text, old, OnError::GiveUp)?;
+        let found = self.lowerer.source(tree.root_node(), text, reuse);
+        let [lowered] = <[Lowered; 1]>::try_from(found.decls).ok()?;
+        let has_body = matches!(&lowered.tree.kind, DeclKind::Func(f) if f.body.is_some());
+        let is_all = lowered.start == TextSize::new(0) && lowered.tree.len == TextSize::of(text);
+        let is_clean = found.errors.is_empty() && !lowered.tree.has_error;
+        (has_body && is_all && is_clean).then_some((lowered, tree))
     }
 
     /// The tree of `text`; `None` if the work exceeds the bounds, or if there is an error and `on_error` says so.

@@ -65,6 +65,22 @@ const PIECES: &[&str] = &[
     "\ntype G[T any] struct{ x T }\n",
 ];
 
+/// What may stand at the end of most lines of a function, so that only this function is parsed again.
+const HARMLESS: &[&str] = &[
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\n\tg()",
+    "\n\tx := func() int { return 1 }",
+    " // comment",
+    "\n\t/* a\n\tcomment */",
+    "\n\tif a < b {\n\t}",
+    "\n\tvar s = `\n}\nfunc f() {`",
+    "\n\t_ = \"é😀\"",
+    "\n}\n\nfunc h() {",
+];
+
 #[derive(Debug, Clone)]
 struct Edit {
     from: Index,
@@ -172,6 +188,25 @@ proptest! {
         end in select(&["\r\n", "\r"][..]),
     ) {
         check(&SAMPLE.replace('\n', end), &edits, encoding, 2);
+    }
+
+    #[test]
+    fn edits_at_the_ends_of_lines(
+        places in prop::collection::vec((any::<Index>(), select(HARMLESS), any::<bool>()), 1..12),
+    ) {
+        let mut document = Document::new(SAMPLE.to_owned());
+        document.parsed();
+        for (place, new, take_back) in places {
+            let ends: Vec<usize> = document.text().match_indices('\n').map(|(at, _)| at).collect();
+            let at = (ends[place.index(ends.len())] as u32).into();
+            document.apply(TextRange::empty(at), new).unwrap();
+            assert_same(&mut document);
+            if take_back {
+                let range = TextRange::at(at, go_syntax::TextSize::of(new));
+                document.apply(range, "").unwrap();
+                assert_same(&mut document);
+            }
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const INVALID: &str = "invalid-directive";
 /// The findings about the directives of a file.
 pub(crate) fn check(db: &dyn Db, source: SourceFile, file: &File) -> Vec<Diagnostic> {
     let text = source.text(db);
-    if !text.contains("stopleak:") {
+    if !file.comments_mention(&text, &["stopleak:"]) {
         return Vec::new();
     }
     let (directives, problems) = scan(&text, file);

@@ -536,10 +536,7 @@ pub fn apply_suppressions(
 ) -> Suppressed {
     let mut out = Suppressed::default();
     // Most files have no directive at all.
-    if !["nolint", "lint:", "stopleak:"]
-        .iter()
-        .any(|word| text.contains(word))
-    {
+    if !file.comments_mention(text, &["nolint", "lint:", "stopleak:"]) {
         out.kept = diagnostics;
         return out;
     }
