@@ -5,12 +5,11 @@ use std::sync::Arc;
 use go_model::db::{Db, DeclId};
 use go_model::facts::{Callee, LocalId, LocalKind, Res};
 use go_model::members::View;
-use go_model::outline::TypeRef;
 use go_model::package::{Item, PackageId, package_by_path, package_index, package_of_decl};
 use go_model::summary::callee_decl;
 use go_model::types::{Basic, NamedTy, Ty, TyKind};
 use go_syntax::Name;
-use go_syntax::ast::{AssignOp, ExprId, ExprKind, StmtKind, UnaryOp};
+use go_syntax::ast::{AssignOp, DeclKind, DeclTree, ExprId, ExprKind, StmtKind, UnaryOp};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{Body, Given};
@@ -471,7 +470,7 @@ fn is_bounded_name(view: &View<'_>, named: &NamedTy, ty: &Ty) -> bool {
                     return !matches!(named.name.as_str(), "Duration" | "Number" | "Month");
                 }
             }
-            has_constants(view.db, view, named)
+            has_constants(view, named, basic.is_string())
         }
         TyKind::Basic(_) => is_bounded(view, &view.underlying(ty)),
         under @ TyKind::Struct(_) => is_bounded(view, &Ty::new(under.clone())),
@@ -479,29 +478,56 @@ fn is_bounded_name(view: &View<'_>, named: &NamedTy, ty: &Ty) -> bool {
     }
 }
 
-/// Whether constants of a type are declared beside it: an enumeration.
-fn has_constants(db: &dyn Db, view: &View<'_>, named: &NamedTy) -> bool {
-    let package = package_by_path(db, view.file, named.package);
-    package.is_some_and(|package| enumerations(db, package).contains(&named.name))
+/// Whether constants of a type are declared beside it: an enumeration. Names that are texts are one wherever they are declared. Numbers
+/// have to be declared in one group: those that stand for themselves are limits and special values of something that counts.
+fn has_constants(view: &View<'_>, named: &NamedTy, text: bool) -> bool {
+    let package = package_by_path(view.db, view.file, named.package);
+    let found = package.and_then(|p| enumerations(view.db, p).get(&named.name).copied());
+    found.is_some_and(|grouped| grouped || text)
 }
 
-/// The types of a package of which it declares several constants. Asked for each key, so the constants are gone through once.
+/// The types of a package of which it declares several constants, and whether in one group. Asked for each key, so the constants are gone
+/// through once.
 #[salsa::tracked(returns(clone))]
-fn enumerations(db: &dyn Db, package: PackageId) -> Arc<FxHashSet<Name>> {
-    let mut constants: FxHashMap<Name, u32> = FxHashMap::default();
+fn enumerations(db: &dyn Db, package: PackageId) -> Arc<FxHashMap<Name, bool>> {
+    let mut seen: FxHashSet<DeclId> = FxHashSet::default();
+    let mut all: FxHashMap<Name, (u32, bool)> = FxHashMap::default();
     for item in package_index(db, package).own_items() {
         let Item::Value(value) = item else { continue };
-        if value.is_const
-            && let Some(TypeRef::Name(ty)) = &value.ty
-        {
-            // The lines behind the first of a group repeat its type.
-            let tree = go_model::db::decl_tree(db, value.decl);
-            *constants.entry(*ty).or_default() += match &tree.kind {
-                go_syntax::ast::DeclKind::Const(specs) if specs.len() > 1 => 2,
-                _ => 1,
-            };
+        if !value.is_const || !seen.insert(value.decl) {
+            continue;
+        }
+        let tree = go_model::db::decl_tree(db, value.decl);
+        for (ty, found) in constants(&tree) {
+            let (count, grouped) = all.entry(ty).or_default();
+            *count += found;
+            *grouped |= found >= 2;
         }
     }
-    let several = constants.into_iter().filter(|(_, found)| *found >= 2);
-    Arc::new(several.map(|(ty, _)| ty).collect())
+    let several = all.into_iter().filter(|(_, (count, _))| *count >= 2);
+    Arc::new(several.map(|(ty, (_, grouped))| (ty, grouped)).collect())
+}
+
+/// How many constants of which types a declaration has. A line without values repeats the one before it.
+fn constants(tree: &DeclTree) -> FxHashMap<Name, u32> {
+    let mut found: FxHashMap<Name, u32> = FxHashMap::default();
+    let DeclKind::Const(specs) = &tree.kind else {
+        return found;
+    };
+    let name = |expr: ExprId| tree.ident(expr).map(|ident| ident.name);
+    let mut last = None;
+    for spec in specs {
+        last = match (spec.ty, spec.values.first()) {
+            (Some(ty), _) => name(ty),
+            (None, None) => last,
+            (None, Some(value)) => match &tree[tree.unparen(*value)].kind {
+                ExprKind::Call { func, args, .. } if args.len() == 1 => name(*func),
+                _ => None,
+            },
+        };
+        if let Some(ty) = last {
+            *found.entry(ty).or_default() += spec.names.len() as u32;
+        }
+    }
+    found
 }
