@@ -7,7 +7,7 @@
 //!
 //! `want RULE "part"` asks for a finding of the rule on this line whose message contains the part; `want RULE/hint "part"` asks for
 //! the severity too. `want-related "part"` asks for a step of some finding's path on this line, `want-fix "part" safe` for a fix of
-//! a finding on this line, `no-fix` that none is offered there. **A finding that nobody wants fails the test**, and so does a want that is not met.
+//! a finding on this line, `no-fix` that none is offered there (`no-fix "part"`: none with that in its title). **A finding that nobody wants fails the test**, and so does a want that is not met.
 //!
 //! Rules that are right about most requests of any fixture ([`QUIET`]) are listened to only in fixtures that name them.
 //!
@@ -181,10 +181,12 @@ fn compare(path: &str, text: &str, found: &[Diagnostic], report: &mut String) {
                     }
                 }
                 "no-fix" => {
+                    let part = take_quoted(&mut rest).unwrap_or_default();
                     let offered = (found.iter())
                         .filter(|d| line_of(d.range.start()) == number)
                         .flat_map(|d| &d.fixes)
-                        .map(|fix| fix.title.as_str());
+                        .map(|fix| fix.title.as_str())
+                        .filter(|title| title.contains(&part));
                     for title in offered {
                         let _ = writeln!(report, "{path}:{}: offered: {title}", number + 1);
                     }

@@ -10,6 +10,11 @@ use go_syntax::TextRange;
 use go_syntax::ast::{ExprId, StmtId};
 
 impl FixSite {
+    /// The statements by which the thing is lost.
+    pub(crate) fn exits(&self) -> Vec<StmtId> {
+        self.leaks.iter().filter_map(|l| l.stmt).collect()
+    }
+
     /// A site for a shape of code: `call` is what the shape is about.
     pub(crate) fn pattern(
         literal: Option<ExprId>,
@@ -296,6 +301,8 @@ pub enum Pattern {
         made: StmtId,
         /// A goroutine ranges over it, or does nothing more once it is woken.
         safe: bool,
+        /// By what the function waits for that goroutine elsewhere: a channel, or a group (`true`).
+        wait: Option<(LocalId, bool)>,
     },
     /// A lock is held at [`FixSite::leaks`]; [`FixSite::releases`] are the unlocking statements. The call is the locking one.
     MissingUnlock {
@@ -305,6 +312,8 @@ pub enum Pattern {
         touched: bool,
         /// Nothing else takes the same lock in the function.
         single: bool,
+        /// The function does something, once it has given the lock back, that it must not do with it.
+        goes_on: bool,
     },
     /// [`FixSite::literal`] returns without the `Done` that [`FixSite::releases`] call elsewhere.
     DeferDone {

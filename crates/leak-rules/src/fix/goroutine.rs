@@ -43,14 +43,17 @@ pub(super) fn fixes(cx: &Cx<'_>, pattern: Pattern) -> Vec<Fix> {
                 .then(|| receive_arm(cx, receive, context, last))
                 .flatten(),
         ],
-        Pattern::CloseBefore { made, safe } => vec![close_before(cx, made, safe)],
+        Pattern::CloseBefore { made, safe, wait } => vec![close_before(cx, made, safe, wait)],
         Pattern::MissingUnlock {
             verb,
             touched,
             single,
+            goes_on,
         } => vec![
             unlock_before(cx, verb, touched, single),
-            single.then(|| defer_unlock(cx, verb)).flatten(),
+            (single && !goes_on)
+                .then(|| defer_unlock(cx, verb))
+                .flatten(),
         ],
         Pattern::DeferDone { last, go } => vec![
             defer_done(cx, last),
@@ -213,30 +216,51 @@ fn receive_arm(
     )
 }
 
-/// The channel is closed before each return that does not do it.
-fn close_before(cx: &Cx<'_>, made: StmtId, safe: bool) -> Option<Fix> {
+/// The channel is closed before each return that does not do it, and the goroutine waited for where the function does that elsewhere.
+fn close_before(
+    cx: &Cx<'_>,
+    made: StmtId,
+    safe: bool,
+    wait: Option<(LocalId, bool)>,
+) -> Option<Fix> {
     let local = declared(cx, made)?;
     let name = cx.facts().locals[local].ident.name;
     if cx.shadows("close") || cx.has_goto() {
         return None;
     }
+    let wait = wait.map(|(handle, group)| (handle, wait_code(cx, handle, group)));
+    let code = match &wait {
+        Some((_, wait)) => format!("close({name})\n{wait}"),
+        None => format!("close({name})"),
+    };
     let mut builder = cx.builder();
     for leak in &cx.site.leaks {
         let stmt = leak.stmt?;
-        let range = cx.tree()[stmt].range;
-        if cx.rebound(local, cx.tree()[made].range.end(), range.start()) {
+        let start = cx.tree()[stmt].range.start();
+        if cx.rebound(local, cx.tree()[made].range.end(), start)
+            || wait.as_ref().is_some_and(|(handle, _)| {
+                let declared = cx.facts().locals[*handle].ident.range.end();
+                declared > start || cx.rebound(*handle, declared, start)
+            })
+        {
             return None;
         }
         match cx.nest.parent(stmt)?.0 {
             Owner::Header(_) | Owner::Else(_) | Owner::Label(_) => return None,
-            _ => builder.insert_before(cx.stmt_range(stmt), &format!("close({name})"))?,
+            _ => builder.insert_before(cx.stmt_range(stmt), &code)?,
         }
     }
     let place = match cx.site.leaks.len() {
         1 => "the return",
         _ => "each such return",
     };
-    builder.fix(format!("close `{name}` before {place}"), safety(safe))
+    match wait {
+        Some((_, wait)) => builder.fix(
+            format!("close `{name}` before {place}, and wait for the goroutine: `{wait}`"),
+            Safety::Unsafe,
+        ),
+        None => builder.fix(format!("close `{name}` before {place}"), safety(safe)),
+    }
 }
 
 /// The channel is closed when everything was sent.
@@ -702,14 +726,19 @@ fn stop_worker(cx: &Cx<'_>, stop: go_syntax::Name) -> Option<Fix> {
     builder.fix(format!("defer `{worker}.{stop}()`"), Safety::Unsafe)
 }
 
+/// What waits for a goroutine by a channel or a group.
+fn wait_code(cx: &Cx<'_>, handle: LocalId, group: bool) -> String {
+    let name = cx.facts().locals[handle].ident.name;
+    match group {
+        true => format!("{name}.Wait()"),
+        false => format!("<-{name}"),
+    }
+}
+
 /// The goroutine is waited for before each return that leaves it running.
 fn wait_before(cx: &Cx<'_>, handle: LocalId, group: bool) -> Option<Fix> {
     let local = &cx.facts().locals[handle];
-    let name = local.ident.name;
-    let wait = match group {
-        true => format!("{name}.Wait()"),
-        false => format!("<-{name}"),
-    };
+    let wait = wait_code(cx, handle, group);
     let mut builder = cx.builder();
     for leak in &cx.site.leaks {
         let stmt = leak.stmt?;

@@ -6,8 +6,9 @@ use go_syntax::TextRange;
 use go_syntax::ast::{ExprKind, StmtId, StmtKind};
 use rustc_hash::FxHashSet;
 
+use super::nest::Owner;
 use super::{Cx, is_error_param};
-use crate::engine::site::LeakKind;
+use crate::engine::site::{InsertPoint, LeakKind};
 use crate::{Fix, Safety};
 
 /// Closes the writer where its bytes are complete and before anybody uses them. Never a plain `defer`: it would run after that.
@@ -45,7 +46,7 @@ fn close_before_exits(cx: &Cx<'_>) -> Option<Fix> {
                 let point = site.acquire.stmt?;
                 let (owner, index) = cx.nest.parent(point)?;
                 let list = cx.nest.list(owner);
-                let function = matches!(owner, super::nest::Owner::Func(_));
+                let function = matches!(owner, Owner::Func(_));
                 let &last = list.last().filter(|_| function && index + 1 < list.len())?;
                 if touches_sink(cx, last, value.local) {
                     return None;
@@ -59,6 +60,10 @@ fn close_before_exits(cx: &Cx<'_>) -> Option<Fix> {
             continue;
         }
         let range = cx.tree()[at].range;
+        // Elsewhere the variable is out of scope, or there is no writer on some way there.
+        if !is_behind(cx, at) {
+            return None;
+        }
         if cx.rebound(value.local, from, range.start()) {
             return None;
         }
@@ -72,6 +77,15 @@ fn close_before_exits(cx: &Cx<'_>) -> Option<Fix> {
         None => format!("call `{close}` on success (its error is lost)"),
     };
     builder.fix(title, Safety::Unsafe)
+}
+
+/// Whether every way to a statement leads through the making of the writer, in the scope of what is declared there.
+fn is_behind(cx: &Cx<'_>, stmt: StmtId) -> bool {
+    cx.site.acquire.stmt.is_some_and(|made| {
+        let inside = matches!(cx.nest.parent(made), Some((Owner::Header(of), _))
+            if cx.nest.chain(stmt).any(|(around, ..)| around == of));
+        inside || cx.nest.is_behind(stmt, InsertPoint::After(made))
+    })
 }
 
 /// Where the writer has to be closed for a return: before it, or before the first statement of its list that uses what lies below the

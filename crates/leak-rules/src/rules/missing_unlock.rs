@@ -47,7 +47,8 @@
 //!
 //! # Fix safety
 //! An unlock before the return is safe where the values that are returned cannot be what the lock protects: constants, errors, local
-//! variables. Otherwise it is unsafe. `defer` in place of all unlocks is unsafe: the lock is held longer. Unlocking in the way it was locked
+//! variables. Otherwise it is unsafe. `defer` in place of all unlocks is unsafe: the lock is held longer. It is not
+//! offered where the function, once it has unlocked, calls something that may take a lock, or waits for others. Unlocking in the way it was locked
 //! is unsafe: the lock may be what is wrong.
 //!
 //! # References

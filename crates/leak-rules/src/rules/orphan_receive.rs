@@ -71,7 +71,7 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    let mut found = cx.channel_findings(RULE.name);
+    let mut found = goroutine::join::with_waits(cx, cx.channel_findings(RULE.name));
     found.extend(goroutine::field::findings(cx, RULE.name));
     found.extend(goroutine::object::findings(cx, RULE.name));
     found

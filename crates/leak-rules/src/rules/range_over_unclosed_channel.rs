@@ -47,7 +47,8 @@
 //!
 //! # Fix safety
 //! `close` behind the last send is safe where the function that made the channel does every send and no return stands before it, and so is
-//! `close` before a return that leaves the channel open while other paths close it. A deferred close in the one goroutine that does every
+//! `close` before a return that leaves the channel open while other paths close it. Where the function waits elsewhere for the goroutine that
+//! ranges over it, the fix waits there too, and is unsafe; there is none where it cannot. A deferred close in the one goroutine that does every
 //! send is safe. Where returns stand between the sends of the function that made the channel, a deferred close there is unsafe: the loop goes
 //! on until the function returns. With several senders there is no fix.
 //!
@@ -75,7 +76,7 @@ pub(crate) static RULE: Declared = Declared {
 };
 
 fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
-    let mut found = cx.channel_findings(RULE.name);
+    let mut found = goroutine::join::with_waits(cx, cx.channel_findings(RULE.name));
     found.extend(goroutine::field::findings(cx, RULE.name));
     found.extend(goroutine::object::findings(cx, RULE.name));
     found

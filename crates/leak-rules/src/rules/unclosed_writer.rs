@@ -37,8 +37,9 @@
 //!
 //! # Fix safety
 //! All fixes are unsafe. The writer is closed before each successful exit and before what lies below it is used again, and the error of `Close`
-//! becomes the function's, so that it may fail where it did not; where a function has no error to return the title says that the error is lost. A
-//! plain `defer` is never offered: it would run after the bytes were taken, and drop the error.
+//! becomes the function's, so that it may fail where it did not; where a function has no error to return the title says that the error is lost. There
+//! is no fix where the writer is out of scope at the exit. A plain `defer` is never offered: it would run after the bytes were taken, and drop
+//! the error.
 //!
 //! # References
 //! - [`gzip.Writer.Close`](https://pkg.go.dev/compress/gzip#Writer.Close)

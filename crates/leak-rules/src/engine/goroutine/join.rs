@@ -54,6 +54,47 @@ pub(crate) fn without_giving_up(
     found
 }
 
+/// Findings about channels with a fix that closes one where a function returns: it waits there for the goroutine that it wakes, if the
+/// function does so elsewhere. Where it cannot, or another goroutine would be found then that is not waited for, there is no fix.
+pub(crate) fn with_waits(cx: &CheckContext<'_>, mut found: Vec<RawFinding>) -> Vec<RawFinding> {
+    let mut hidden: Option<Vec<RawFinding>> = None;
+    for finding in &mut found {
+        let Some(site) = &mut finding.site else {
+            continue;
+        };
+        let leaves = site.exits();
+        let Trigger::Pattern(Pattern::CloseBefore { wait, .. }) = &mut site.trigger else {
+            continue;
+        };
+        let hidden = hidden.get_or_insert_with(|| {
+            let shown = findings(cx);
+            let mut all = findings_but(cx, false);
+            all.retain(|h| !shown.iter().any(|s| s.range == h.range));
+            all
+        });
+        let mut lost = false;
+        for other in hidden {
+            let own = finding.related.iter().any(|r| r.range == other.range);
+            let handle = match other.site.as_deref() {
+                // Where it was perhaps told to stop, it can be waited for too.
+                Some(site) if own && site.exits().iter().all(|e| leaves.contains(e)) => match site
+                    .trigger
+                {
+                    Trigger::Pattern(Pattern::Unjoined { handle, group }) => Some((handle, group)),
+                    _ => None,
+                },
+                _ => None,
+            };
+            lost |= handle.is_none() || wait.is_some();
+            *wait = handle;
+        }
+        if lost {
+            finding.site = None;
+        }
+    }
+    found
+}
+
 /// The findings, but those about goroutines of which it is said already that they wait for ever.
 fn findings_but(cx: &CheckContext<'_>, said: bool) -> Vec<RawFinding> {
     if is_main(cx) && !has_literal_owner(cx) {
@@ -1135,6 +1176,16 @@ fn can_wait(
     let Some((start, _)) = f.cfg.position_of(worker.stmt) else {
         return false;
     };
+    // Each start counts for itself, and nothing else counts.
+    let counts = |op: &&JoinOp| op.does.signals() || matches!(op.does, Does::Add | Does::Go);
+    let counting: Vec<&JoinOp> = handle.ops.iter().filter(counts).collect();
+    if let [only] = counting[..]
+        && only.does == Does::Go
+        && only.node == worker.call.into()
+        && !(handle.ops.iter()).any(|op| matches!(op.does, Does::Given { .. }))
+    {
+        return true;
+    }
     let looped = f.cfg.repeating_loop(start).is_some();
     let after = endings.iter().all(|e| {
         e.exit.is_some_and(|exit| {

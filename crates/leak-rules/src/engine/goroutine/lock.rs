@@ -459,6 +459,7 @@ fn missing(
             verb,
             touched: exits.iter().any(|s| touches(*s)),
             single: of(true).count() == 1,
+            goes_on: goes_on_without(f, uses, &lock.key, &unlocks),
         };
         let mut site = FixSite::pattern(f.literal, lock.call, Some(lock_stmt), pattern, cx.in_test);
         site.leaks = exits
@@ -676,6 +677,85 @@ impl Held<'_, '_, '_> {
     }
 }
 
+/// Whether the function does something that it needs the lock to be free for, once it has given it back: it takes the lock again, or may,
+/// or waits for somebody who may need it.
+fn goes_on_without(f: &Function<'_>, uses: &Uses<'_, '_>, key: &Key, unlocks: &[&LockOp]) -> bool {
+    let mut question = GoesOn {
+        f,
+        uses,
+        key,
+        unlocks,
+        found: false,
+    };
+    let walked = paths::search(f, (f.cfg.entry, 0), false, &mut question);
+    walked.is_none() || question.found
+}
+
+struct GoesOn<'q, 'f, 'a> {
+    f: &'q Function<'f>,
+    uses: &'q Uses<'q, 'a>,
+    key: &'q Key,
+    unlocks: &'q [&'q LockOp],
+    found: bool,
+}
+
+impl Question for GoesOn<'_, '_, '_> {
+    /// Whether the lock was given back.
+    type State = bool;
+
+    fn at(&mut self, _: BlockId, item: Item, free: &mut bool) -> Flow {
+        let (root, deferred): (NodeId, bool) = match item {
+            // What is deferred later is done earlier.
+            Item::Node(Node::Defer(s)) => (s.into(), true),
+            Item::Node(Node::Stmt(s)) | Item::Return(Some(s)) => (s.into(), false),
+            Item::Node(Node::Eval(e)) => (e.into(), false),
+            Item::Node(_) | Item::Return(None) => return Flow::On,
+        };
+        if let NodeId::Stmt(s) = root {
+            match self.f.tree[s].kind {
+                StmtKind::Go(_) => return Flow::On,
+                StmtKind::Send { .. } => self.found |= *free,
+                _ => {}
+            }
+        }
+        for id in self.uses.nodes(root) {
+            let NodeId::Expr(e) = id else { continue };
+            match &self.f.tree[e].kind {
+                ExprKind::Call { .. } if self.unlocks.iter().any(|op| op.call == e) => *free = true,
+                ExprKind::Call { .. } if *free || deferred => {
+                    self.found |= may_wait(self.f.d, self.key, e);
+                }
+                ExprKind::Unary {
+                    op: UnaryOp::Receive,
+                    ..
+                } => self.found |= *free || deferred,
+                _ => {}
+            }
+        }
+        match self.found {
+            true => Flow::Stop,
+            false => Flow::On,
+        }
+    }
+}
+
+/// Whether a call takes a lock, or waits for others: itself, or perhaps in what it calls.
+fn may_wait(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bool {
+    let ExprKind::Call { func, .. } = &d.tree[call].kind else {
+        return false;
+    };
+    let waits = |name: Name| WAITS.contains(&name.as_str());
+    if last_name(d.tree, *func).is_some_and(waits)
+        && method_of(d, call, "sync", &["Mutex", "RWMutex", "WaitGroup", "Cond"]).is_some()
+    {
+        return true;
+    }
+    may_call(d, lock, call, WAITS)
+}
+
+/// Methods that take locks or wait for others.
+const WAITS: &[&str] = &["Lock", "RLock", "Wait"];
+
 /// Whether two variables may lead to the same lock: one was made from the other.
 pub(super) fn may_alias(d: &Declaration<'_>, a: &Key, b: &Key) -> bool {
     let made_from = |a: Root, b: Root| {
@@ -717,6 +797,11 @@ pub(super) fn may_alias(d: &Declaration<'_>, a: &Key, b: &Key) -> bool {
 
 /// Whether a call may unlock: it gets what has the lock, and its body (or a body that it calls) unlocks something, or is not known.
 pub(super) fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bool {
+    may_call(d, lock, call, &["Unlock", "RUnlock"])
+}
+
+/// Whether what is called gets what has the lock, and calls a method of one of these names, or is not known.
+fn may_call(d: &Declaration<'_>, lock: &Key, call: ExprId, names: &[&str]) -> bool {
     let ExprKind::Call { func, args, .. } = &d.tree[call].kind else {
         return false;
     };
@@ -730,7 +815,7 @@ pub(super) fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bo
                 return false;
             }
             match go_model::summary::callee_decl(d.db, d.decl, callee) {
-                Some(decl) => may_unlock(d.db, d.decl, decl, MAX_CALLS),
+                Some(decl) => mentions(d.db, d.decl, decl, names, MAX_CALLS),
                 None => args.iter().any(|a| has_lock(*a)),
             }
         }
@@ -744,8 +829,8 @@ pub(super) fn may_unlock_by(d: &Declaration<'_>, lock: &Key, call: ExprId) -> bo
     }
 }
 
-/// Whether a function of the same package calls an unlocking method, itself or by what it calls.
-fn may_unlock(db: &dyn Db, from: DeclId, decl: DeclId, depth: u32) -> bool {
+/// Whether a function of the same package has a method of one of these names in it, or in what it calls.
+fn mentions(db: &dyn Db, from: DeclId, decl: DeclId, names: &[&str], depth: u32) -> bool {
     if package_of_decl(db, from) != package_of_decl(db, decl) {
         return false;
     }
@@ -753,11 +838,7 @@ fn may_unlock(db: &dyn Db, from: DeclId, decl: DeclId, depth: u32) -> bool {
     let mut calls = false;
     for (_, expr) in tree.exprs.iter() {
         match &expr.kind {
-            ExprKind::Selector { name, .. }
-                if matches!(name.name.as_str(), "Unlock" | "RUnlock") =>
-            {
-                return true;
-            }
+            ExprKind::Selector { name, .. } if names.contains(&name.name.as_str()) => return true,
             ExprKind::Call { .. } => calls = true,
             _ => {}
         }
@@ -770,6 +851,6 @@ fn may_unlock(db: &dyn Db, from: DeclId, decl: DeclId, depth: u32) -> bool {
         matches!(callee, Callee::Func(_) | Callee::Method(_))
             && go_model::effects::of(callee).is_none()
             && go_model::summary::callee_decl(db, decl, callee)
-                .is_some_and(|next| next != decl && may_unlock(db, from, next, depth - 1))
+                .is_some_and(|next| next != decl && mentions(db, from, next, names, depth - 1))
     })
 }

@@ -264,6 +264,7 @@ fn unclosed_finding(
         let pattern = Pattern::CloseBefore {
             made: channel.stmt,
             safe: ranges || wakes_to_nothing(f, literal, op),
+            wait: None,
         };
         let mut site = FixSite::pattern(
             channel.owner,
