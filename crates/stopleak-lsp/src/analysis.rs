@@ -117,15 +117,20 @@ pub(crate) enum Failure {
 }
 
 /// Runs a computation on the database; a change of the database ends it, a panic is logged and goes no further.
-pub(crate) fn guard<T>(what: &Path, compute: impl FnOnce() -> T) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(|| catch_cancelled(compute))) {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(salsa::Cancelled::PropagatedPanic)) | Err(_) => {
-            // The panic hook has told where.
-            tracing::error!(file = %what.display(), "the analysis of this file panicked");
-            Err(Failure::Panicked)
+pub(crate) fn guard<T>(what: &Path, compute: impl Fn() -> T) -> Result<T, Failure> {
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| catch_cancelled(&compute))) {
+            Ok(Ok(result)) => return Ok(result),
+            // Another thread, for whose result this one waited, unwound: because the database is about to change, or of a fault. Either
+            // meets this thread too when it asks once more.
+            Ok(Err(salsa::Cancelled::PropagatedPanic)) => {}
+            Ok(Err(_)) => return Err(Failure::Cancelled),
+            Err(_) => {
+                // The panic hook has told where.
+                tracing::error!(file = %what.display(), "the analysis of this file panicked");
+                return Err(Failure::Panicked);
+            }
         }
-        Ok(Err(_)) => Err(Failure::Cancelled),
     }
 }
 
@@ -289,4 +294,31 @@ fn severity(severity: Severity) -> DiagnosticSeverity {
 pub(crate) fn result_id(items: &[lsp::Diagnostic]) -> String {
     let text = serde_json::to_string(items).unwrap_or_default();
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::resume_unwind;
+
+    use super::*;
+
+    #[test]
+    fn what_ended_another_thread_is_met_by_asking_again() {
+        let after = |outcome: fn() -> u32| {
+            let asked = Cell::new(0);
+            guard(Path::new("a.go"), || {
+                asked.set(asked.get() + 1);
+                if asked.get() < 3 {
+                    resume_unwind(Box::new(salsa::Cancelled::PropagatedPanic));
+                }
+                outcome()
+            })
+        };
+        assert!(matches!(after(|| 1), Ok(1)));
+        let cancelled = after(|| resume_unwind(Box::new(salsa::Cancelled::PendingWrite)));
+        assert!(matches!(cancelled, Err(Failure::Cancelled)));
+        let panicked = after(|| resume_unwind(Box::new("a fault")));
+        assert!(matches!(panicked, Err(Failure::Panicked)));
+    }
 }

@@ -560,10 +560,9 @@ impl LanguageServer for Server {
         let items = match saved {
             Some(items) => items,
             None => {
-                let items = self
-                    .compute(&path, analysis::diagnostics)
-                    .await?
-                    .unwrap_or_default();
+                // VS Code never asks again about a document for which it once got an error.
+                let items = self.compute(&path, analysis::diagnostics).await;
+                let items = items.ok().flatten().unwrap_or_default();
                 self.tell(Event::KeepItems {
                     path,
                     items: items.clone(),

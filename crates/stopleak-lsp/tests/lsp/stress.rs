@@ -1,5 +1,7 @@
 //! Order, floods and text that must stay equal on both sides.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::client::{Client, Setup, leak, leaky, mended, module, range, uri};
@@ -466,5 +468,60 @@ fn any_bytes_as_text_are_survived() {
     }
     client.open("untitled:end.go", 1, &leaky("a"));
     assert_eq!(client.diagnostics("untitled:end.go").len(), 1);
+    client.leave();
+}
+
+/// Several computations wait for what one of them reads, packages that nobody has asked for before, when a change ends them all: none of
+/// them may take that for a fault.
+#[test]
+fn everything_that_is_asked_between_changes_is_answered() {
+    const ROUNDS: usize = 12;
+    const PACKAGES: usize = 25;
+    let dir = module();
+    let mut client = Setup::default().pull().root(dir.path()).start();
+    let functions: String = (0..40).map(|i| leak(&format!("f{i}"))).collect();
+    let mut asked = Vec::new();
+    for round in 0..ROUNDS {
+        let mut imports = String::new();
+        let mut callers = String::new();
+        for package in 0..PACKAGES {
+            let name = format!("p{round}x{package}");
+            let folder = dir.path().join(&name);
+            std::fs::create_dir(&folder).unwrap();
+            let text = format!(
+                "package {name}\n\nimport \"os\"\n\nfunc Open() (*os.File, error) {{ return os.Open(\"x\") }}\n\n{functions}"
+            );
+            std::fs::write(folder.join("p.go"), text).unwrap();
+            imports += &format!("import \"example.com/m/{name}\"\n");
+            callers +=
+                &leak(&name.to_uppercase()).replace("os.Open(\"x\")", &format!("{name}.Open()"));
+        }
+        let uri = uri(&dir.path().join(format!("c{round}.go")));
+        client.open(&uri, 1, &format!("package m\n\n{imports}\n{callers}"));
+        let document = json!({ "uri": uri });
+        let all = range((0, 0), (1000, 0));
+        for change in 0..6 {
+            let pull = json!({ "textDocument": document });
+            asked.push((true, client.send_request("textDocument/diagnostic", pull)));
+            let actions =
+                json!({ "textDocument": document, "range": all, "context": { "diagnostics": [] } });
+            asked.push((
+                false,
+                client.send_request("textDocument/codeAction", actions),
+            ));
+            std::thread::sleep(Duration::from_millis(change * 2 + round as u64 % 2));
+            let end = range((2, 0), (2, 0));
+            let version = i64::try_from(change).unwrap() + 2;
+            client.change(&uri, version, json!([{ "range": end, "text": "\n" }]));
+        }
+    }
+    for (pull, id) in asked {
+        let answer = client.answer(id);
+        assert!(answer.get("error").is_none(), "{answer}");
+        if pull {
+            let items = &answer["result"]["items"];
+            assert_eq!(items.as_array().unwrap().len(), PACKAGES);
+        }
+    }
     client.leave();
 }
