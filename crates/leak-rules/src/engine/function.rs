@@ -6,6 +6,7 @@ use std::sync::Arc;
 use go_model::cfg::{BlockId, Cfg, Dominators, Terminator};
 use go_model::db::{Db, DeclId};
 use go_model::facts::{Callee, Facts, LocalId, LocalKind, Res};
+use go_model::members::View;
 use go_model::summary::Called;
 use go_model::types::{Basic, Ty, TyKind};
 use go_syntax::ast::{
@@ -942,6 +943,17 @@ impl<'a> Function<'a> {
 
     pub(crate) fn is_interface(&self, ty: &Ty) -> bool {
         super::is_interface(self.d, ty) == Some(true)
+    }
+
+    /// Whether an expression denotes an interface with one of these methods.
+    pub(crate) fn is_interface_with(&self, ty: ExprId, methods: &[&str]) -> bool {
+        let Some(ty) = self.facts.types.get(ty) else {
+            return false;
+        };
+        let d = self.d;
+        let view = View::with_facts(d.db, d.decl.file(d.db), d.facts);
+        view.is_interface(ty) == Some(true)
+            && (methods.iter()).any(|name| view.has_method(ty, name) == Some(true))
     }
 
     /// A known type other than an interface.

@@ -1858,7 +1858,7 @@ impl<'a> Interp<'a> {
         {
             return (self.quiet(state, *operand).is(Role::Next)).then_some((Imp::Keep, Imp::Drop));
         }
-        let ExprKind::TypeAssert { base, .. } = value else {
+        let ExprKind::TypeAssert { base, ty } = value else {
             return None;
         };
         let rel = self.quiet(state, *base);
@@ -1870,6 +1870,11 @@ impl<'a> Interp<'a> {
             let own = self.own_type(state);
             let surely = f.asserts_surely(values[0], own.as_ref());
             Some((Imp::Keep, if surely { Imp::Drop } else { Imp::Keep }))
+        } else if (rel.has(Role::Thing) || rel.has(Role::View))
+            && ty.is_some_and(|ty| f.is_interface_with(ty, self.ob.kind.release))
+        {
+            // Whether what the thing is in can be closed is not known.
+            Some((Imp::Keep, Imp::Drop))
         } else {
             None
         }
@@ -2331,7 +2336,15 @@ impl<'a> Interp<'a> {
                 }
                 self.eval(state, *base)
             }
-            ExprKind::TypeAssert { base, .. } => self.eval(state, *base),
+            ExprKind::TypeAssert { base, ty } => {
+                let rel = self.eval(state, *base);
+                // What uses the thing is asked for a method by which it may let go of it.
+                let closes = |ty: &ExprId| f.is_interface_with(*ty, self.ob.kind.release);
+                if rel.has(Role::View) && !rel.has(Role::Thing) && ty.as_ref().is_some_and(closes) {
+                    self.ev.moved = true;
+                }
+                rel
+            }
             ExprKind::Composite { .. } if self.acquiring && expr == self.ob.call => {
                 let path = self.ob.kind.path.iter().map(|p| Name::new(p)).collect();
                 Rel::of(path, Role::Thing)
@@ -2827,6 +2840,13 @@ impl<'a> Interp<'a> {
             .cloned()
             .collect();
         if inside.is_empty() {
+            return;
+        }
+        // What it is in is closed: of an interface nobody knows whether that goes on to the thing.
+        let of_interface =
+            matches!(f.facts.callees.get(call), Some(Callee::Method(m)) if m.interface);
+        if of_interface && kind.release.contains(&name.as_str()) {
+            self.ev.moved = true;
             return;
         }
         let rel = Rel {

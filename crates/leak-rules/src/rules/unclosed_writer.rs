@@ -31,6 +31,7 @@
 //! - Where the function gives an error, or went on behind an `err != nil`: after a failure nobody uses what was written.
 //! - Writers over a `bytes.Buffer`, a `strings.Builder` or `io.Discard`, also through other writers.
 //! - Behind `CloseWithError` of the pipe that it writes to.
+//! - What was made over the writer is closed through an interface (`w.(io.Closer)`): that may close the writer too.
 //! - The writer is returned, stored, sent, or given to a function that keeps or closes it, or that is not known.
 //!
 //! Readers (`gzip.NewReader`) hold nothing that a close would give back. Once in `main.main` is no excuse.
