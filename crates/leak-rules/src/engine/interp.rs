@@ -932,12 +932,15 @@ impl<'a> Interp<'a> {
         };
         let error = f.tree.unparen(error);
         match &f.tree[error].kind {
-            ExprKind::Ident(_) => {
-                !matches!(f.facts.refs.get(error), Some(Res::Nil | Res::Local(_)))
-            }
+            ExprKind::Ident(_) => match f.facts.refs.get(error) {
+                // Its type need not be known to be an error's: it is returned as one.
+                Some(Res::Local(local)) => state.nil(*local) == Some(false),
+                Some(Res::Nil) => false,
+                _ => true,
+            },
             // Of a function that is not known to report on something nobody can say when it gives nil.
             ExprKind::Call { .. } => !f.target(error).is_some_and(|target| {
-                crate::edit::is_std(target.package.as_str())
+                go_model::std_table::contains(target.package)
                     && !matches!(target.package.as_str(), "errors" | "fmt" | "context")
             }),
             _ => true,
