@@ -57,6 +57,9 @@
 //! Paths are absolute and lexically normalized, never resolved: a file reached through two links is two files. Documents without a
 //! file have a path such as `untitled:Untitled-1`.
 //!
+//! Of an open document the tree of each declaration is an input of its own, and so is what stays while one types in a function: see
+//! the module `shape`.
+//!
 //! # Declarations
 //!
 //! [`DeclId`] identifies a top-level declaration by what it is called, not by where it stands. [`decl_tree`] is equal before and
@@ -77,6 +80,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use salsa::{Durability, Setter};
 use text_size::TextSize;
 
+use crate::shape::{DeclSlot, Shape};
 use crate::told::ToldTables;
 
 pub use go_syntax::{Parsed, SkipReason};
@@ -104,6 +108,9 @@ pub struct SourceFile {
     /// The open document, which hides the file on disk.
     #[returns(ref)]
     pub open: Option<OpenText>,
+    /// What of it stays while one types in a function; `None` also for open documents that are not Go.
+    #[returns(ref)]
+    pub(crate) shape: Option<Arc<Shape>>,
 }
 
 /// What is known of a file on disk.
@@ -253,6 +260,8 @@ struct FilesInner {
     directories: DashMap<Arc<PathBuf>, Directory, FxBuildHasher>,
     /// Paths of open documents.
     open: DashMap<Arc<PathBuf>, (), FxBuildHasher>,
+    /// The trees of declarations of open documents. They stay when a document is closed, without their trees.
+    slots: DashMap<DeclId, DeclSlot, FxBuildHasher>,
     /// Closed files that were parsed at some time. Only a hint for the order of work.
     parsed: DashMap<SourceFile, (), FxBuildHasher>,
 }
@@ -316,7 +325,7 @@ pub fn source_file(db: &dyn Db, path: &Path) -> SourceFile {
     match files.entry(path.clone()) {
         Entry::Occupied(e) => *e.get(),
         Entry::Vacant(e) => {
-            let file = SourceFile::builder(path, disk, None)
+            let file = SourceFile::builder(path, disk, None, None)
                 .durability(Durability::HIGH)
                 .new(db);
             *e.insert(file)
@@ -499,7 +508,13 @@ impl SourceFile {
 
     /// Whether there is such a file, or an open document.
     pub fn exists(self, db: &dyn Db) -> bool {
-        self.open(db).is_some() || self.disk(db) != DiskState::Missing
+        self.is_open(db) || self.disk(db) != DiskState::Missing
+    }
+
+    /// Whether it is open in an editor.
+    pub(crate) fn is_open(self, db: &dyn Db) -> bool {
+        // The text is not looked at where it need not be: it changes at each keystroke.
+        self.shape(db).is_some() || self.open(db).is_some()
     }
 
     /// Name of the file without its directory; for a virtual document its whole path.
@@ -614,6 +629,9 @@ impl std::ops::Deref for DeclList {
 /// The declarations of a file (imports excepted), in source order: number `i` is `parsed(db, file).decls[i]`.
 #[salsa::tracked(returns(clone))]
 pub fn decls(db: &dyn Db, file: SourceFile) -> Arc<DeclList> {
+    if let Some(shape) = file.shape(db) {
+        return Arc::clone(&shape.decls);
+    }
     Arc::new(decls_of(db, file, &parsed(db, file)))
 }
 
@@ -644,7 +662,7 @@ pub(crate) fn heads(db: &dyn Db, file: SourceFile) -> (Arc<ast::File>, Arc<DeclL
 }
 
 fn heads_without_bodies(db: &dyn Db, file: SourceFile) -> Option<(Arc<ast::File>, Arc<DeclList>)> {
-    let foreign = file.open(db).is_none() && !crate::summary::is_own_path(db, &file.path(db));
+    let foreign = !file.is_open(db) && !crate::summary::is_own_path(db, &file.path(db));
     if !foreign {
         return None;
     }
@@ -661,7 +679,7 @@ fn heads_without_bodies(db: &dyn Db, file: SourceFile) -> Option<(Arc<ast::File>
     Some((parsed.file, Arc::new(decls)))
 }
 
-fn decl_key(tree: &DeclTree) -> (DeclSort, Option<Name>, Name) {
+pub(crate) fn decl_key(tree: &DeclTree) -> (DeclSort, Option<Name>, Name) {
     let first = |specs: &[ast::ValueSpec]| {
         specs
             .iter()
@@ -706,21 +724,26 @@ pub fn receiver_base(tree: &DeclTree, mut ty: ast::ExprId) -> Option<Name> {
 #[salsa::tracked(returns(clone), lru = 16384)]
 pub fn decl_tree(db: &dyn Db, decl: DeclId) -> Arc<DeclTree> {
     let file = decl.file(db);
-    let tree = parsed(db, file);
-    match decls(db, file)
-        .position(decl)
-        .and_then(|i| tree.decls.get(i))
-    {
-        Some(decl) => decl.tree.clone(),
-        None => Arc::new(DeclTree {
-            hash: 0,
-            len: TextSize::new(0),
-            has_error: true,
-            kind: DeclKind::Bad,
-            exprs: Default::default(),
-            stmts: Default::default(),
-        }),
-    }
+    let position = decls(db, file).position(decl);
+    let tree = match file.shape(db) {
+        Some(shape) => position
+            .and_then(|i| shape.slots.get(i))
+            .map(|slot| slot.tree(db).clone()),
+        None => position.and_then(|i| Some(parsed(db, file).decls.get(i)?.tree.clone())),
+    };
+    tree.unwrap_or_else(no_tree)
+}
+
+/// The tree of a declaration that is not there.
+fn no_tree() -> Arc<DeclTree> {
+    Arc::new(DeclTree {
+        hash: 0,
+        len: TextSize::new(0),
+        has_error: true,
+        kind: DeclKind::Bad,
+        exprs: Default::default(),
+        stmts: Default::default(),
+    })
 }
 
 /// Absolute offset of the declaration's first byte; 0 if it is not there any more.
@@ -861,7 +884,8 @@ impl Database {
         all
     }
 
-    /// The text of an open document is now `text`, opening it if it was not open. `parsed` is its tree, if the caller has it.
+    /// The text of an open document is now `text`, opening it if it was not open. `parsed` is its tree, if the caller has it; a Go file
+    /// is parsed here if not.
     ///
     /// Blocks until all clones of the database are dropped, as all changes do.
     pub fn open_document(
@@ -879,10 +903,15 @@ impl Database {
     }
 
     /// [`Self::open_document`] with everything that the owner of the document knows of this version.
-    pub fn open_version(&mut self, path: impl AsRef<Path>, open: OpenText) -> SourceFile {
+    pub fn open_version(&mut self, path: impl AsRef<Path>, mut open: OpenText) -> SourceFile {
         let path = Arc::new(normalize(path.as_ref()));
         let newly = self.files.0.open.insert(path.clone(), ()).is_none();
         let file = source_file(self, &path);
+        if is_virtual(&path) || path.extension().is_some_and(|e| e == "go") {
+            let parsed = (open.parsed).get_or_insert_with(|| parse_file(&open.text));
+            let tree = Arc::clone(&parsed.file);
+            self.set_trees(file, &open.text, &tree);
+        }
         file.set_open(self)
             .with_durability(Durability::LOW)
             .to(Some(open));
@@ -902,6 +931,14 @@ impl Database {
             file.set_open(self)
                 .with_durability(Durability::HIGH)
                 .to(None);
+            if let Some(shape) = file.shape(self).clone() {
+                for slot in &*shape.slots {
+                    slot.set_tree(self).to(no_tree());
+                }
+                file.set_shape(self)
+                    .with_durability(Durability::HIGH)
+                    .to(None);
+            }
         }
         self.file_changed(&path);
     }
@@ -1014,6 +1051,32 @@ impl Database {
     /// Drops syntax trees and texts that were not used lately beyond the caches' capacities.
     pub fn evict(&mut self) {
         salsa::Database::trigger_lru_eviction(self);
+    }
+
+    /// Takes a version of an open document apart: see [`Shape`].
+    fn set_trees(&mut self, file: SourceFile, text: &str, tree: &ast::File) {
+        let known = file.shape(self).clone();
+        let decls = match &known {
+            Some(known) if known.has_decls_of(self, tree) => Arc::clone(&known.decls),
+            _ => Arc::new(decls_of(self, file, tree)),
+        };
+        let next = Shape::new(self, known.as_deref(), decls, text, tree);
+        for (decl, slot) in tree.decls.iter().zip(&*next.slots) {
+            let before = slot.tree(self);
+            if !Arc::ptr_eq(before, &decl.tree) && **before != *decl.tree {
+                slot.set_tree(self).to(Arc::clone(&decl.tree));
+            }
+        }
+        if known.is_none_or(|known| *known != next) {
+            file.set_shape(self)
+                .with_durability(Durability::MEDIUM)
+                .to(Some(Arc::new(next)));
+        }
+    }
+
+    /// The slot of a declaration of an open document.
+    pub(crate) fn slot(&self, id: DeclId, tree: &Arc<DeclTree>) -> DeclSlot {
+        *(self.files.0.slots.entry(id)).or_insert_with(|| DeclSlot::new(self, Arc::clone(tree)))
     }
 
     fn restat(&mut self, file: SourceFile, path: &Path, event: bool) -> bool {

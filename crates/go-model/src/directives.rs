@@ -443,16 +443,22 @@ impl FileDirectives {
 /// The directives of a file.
 #[salsa::tracked(returns(clone))]
 pub fn directives_of(db: &dyn Db, file: SourceFile) -> Arc<FileDirectives> {
+    if let Some(shape) = file.shape(db) {
+        return Arc::clone(&shape.directives);
+    }
     let text = file.text(db);
     if !text.contains(PREFIX) {
         return Arc::default();
     }
-    let tree = parsed(db, file);
-    let ids = decls(db, file);
+    Arc::new(directives_in(&text, &parsed(db, file), &decls(db, file)))
+}
+
+/// The directives of a text with this tree and these declarations.
+pub(crate) fn directives_in(text: &str, tree: &File, ids: &[DeclId]) -> FileDirectives {
     let mut funcs: FxHashMap<DeclId, Told> = FxHashMap::default();
     let mut methods: FxHashMap<(Name, Name), Told> = FxHashMap::default();
     let mut types = FxHashMap::default();
-    for directive in scan(&text, &tree).0 {
+    for directive in scan(text, tree).0 {
         let spec = |i: usize, n: usize| match &tree.decls.get(i)?.tree.kind {
             DeclKind::Type(specs) => specs.get(n),
             _ => None,
@@ -479,14 +485,14 @@ pub fn directives_of(db: &dyn Db, file: SourceFile) -> Arc<FileDirectives> {
                 methods.entry((spec.name.name, name.name)).or_default()
             }
         };
-        note(&tree, &directive, told);
+        note(tree, &directive, told);
     }
     let shared = |told: Told| Arc::new(told);
-    Arc::new(FileDirectives {
+    FileDirectives {
         funcs: funcs.into_iter().map(|(k, v)| (k, shared(v))).collect(),
         types,
         methods: methods.into_iter().map(|(k, v)| (k, shared(v))).collect(),
-    })
+    }
 }
 
 fn note(tree: &File, directive: &Directive, told: &mut Told) {

@@ -13,6 +13,7 @@ pub mod members;
 pub mod noreturn;
 pub mod outline;
 pub mod package;
+mod shape;
 pub mod std_table;
 pub mod summary;
 pub mod told;

@@ -431,29 +431,52 @@ fn type_params(tree: &DeclTree, params: &[ast::TypeParam], depth: u32) -> Box<[T
 /// The outline of a file.
 #[salsa::tracked(returns(clone))]
 pub fn outline(db: &dyn Db, file: SourceFile) -> Arc<FileOutline> {
+    if let Some(shape) = file.shape(db) {
+        return Arc::clone(&shape.outline);
+    }
     let (tree, ids) = heads(db, file);
     Arc::new(outline_of(&tree, &ids))
 }
 
-fn outline_of(tree: &ast::File, ids: &[DeclId]) -> FileOutline {
+/// The outline of a tree with these declarations.
+pub(crate) fn outline_of(tree: &ast::File, ids: &[DeclId]) -> FileOutline {
     let mut out = FileOutline {
         package: tree.package.map(|p| p.name),
         generated: tree.generated,
         ..FileOutline::default()
     };
-    out.imports
-        .extend(tree.imports.iter().map(|import| ImportRef {
-            path: import.path,
-            alias: match import.alias {
-                ImportAlias::None => AliasRef::None,
-                ImportAlias::Named(name) => AliasRef::Named(name.name),
-                ImportAlias::Dot => AliasRef::Dot,
-                ImportAlias::Blank => AliasRef::Blank,
-            },
-        }));
+    out.imports.extend(imports_of(tree));
     for (decl, &id) in tree.decls.iter().zip(ids.iter()) {
         add_decl(&mut out, &decl.tree, id);
     }
+    out
+}
+
+fn imports_of(tree: &ast::File) -> impl Iterator<Item = ImportRef> {
+    tree.imports.iter().map(|import| ImportRef {
+        path: import.path,
+        alias: match import.alias {
+            ImportAlias::None => AliasRef::None,
+            ImportAlias::Named(name) => AliasRef::Named(name.name),
+            ImportAlias::Dot => AliasRef::Dot,
+            ImportAlias::Blank => AliasRef::Blank,
+        },
+    })
+}
+
+impl FileOutline {
+    /// Whether a tree has the package clause and the imports of this outline.
+    pub(crate) fn is_head_of(&self, tree: &ast::File) -> bool {
+        self.package == tree.package.map(|p| p.name)
+            && self.generated == tree.generated
+            && imports_of(tree).eq(self.imports.iter().cloned())
+    }
+}
+
+/// What a declaration adds to the outline of its file.
+pub(crate) fn head_of(tree: &DeclTree, id: DeclId) -> FileOutline {
+    let mut out = FileOutline::default();
+    add_decl(&mut out, tree, id);
     out
 }
 

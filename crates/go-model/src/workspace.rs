@@ -95,12 +95,19 @@ pub struct FileHeader {
 /// The head of a file.
 #[salsa::tracked(returns(clone))]
 pub fn file_header(db: &dyn Db, file: SourceFile) -> Arc<FileHeader> {
-    let text = file.text(db);
-    let header = scan_header(&text);
-    Arc::new(FileHeader {
+    match file.shape(db) {
+        Some(shape) => Arc::clone(&shape.header),
+        None => Arc::new(header_of(&file.text(db))),
+    }
+}
+
+/// The head of a text.
+pub(crate) fn header_of(text: &str) -> FileHeader {
+    let header = scan_header(text);
+    FileHeader {
         package: header.package.map(Name::new),
         constraint: header.constraint.and_then(Constraint::parse),
-    })
+    }
 }
 
 /// The version of the language in which a file is written.

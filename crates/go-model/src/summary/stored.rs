@@ -145,7 +145,7 @@ fn read(db: &dyn Db, unit: PackageId) -> Option<Arc<Stored>> {
 
 /// Whether nobody has the file in an editor, where it may have been changed, and no configuration says anything for it.
 fn is_as_everywhere(db: &dyn Db, file: SourceFile) -> bool {
-    file.open(db).is_none() && told_table(db, file).is_none()
+    !file.is_open(db) && told_table(db, file).is_none()
 }
 
 /// The summary from the disk, if it is there.

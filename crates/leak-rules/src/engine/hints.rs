@@ -317,14 +317,24 @@ fn file_openers(db: &dyn Db, file: SourceFile) -> Arc<Openers> {
     Arc::new(all)
 }
 
+/// Whether names may acquire anything in a file beyond the table of kinds.
+#[salsa::tracked]
+fn has_openers(db: &dyn Db, file: SourceFile) -> bool {
+    !file_openers(db, file).is_empty()
+}
+
 /// What the names that a declaration calls may acquire, beyond the table of kinds. Only the names that matter are there, so that the
 /// declaration is not looked at again when others change.
-#[salsa::tracked(returns(clone))]
 pub(crate) fn openers_called(db: &dyn Db, decl: DeclId) -> Arc<Vec<(Name, Named)>> {
-    let all = file_openers(db, decl.file(db));
-    if all.is_empty() {
-        return Arc::default();
+    match has_openers(db, decl.file(db)) {
+        true => openers_among(db, decl),
+        false => Arc::default(),
     }
+}
+
+#[salsa::tracked(returns(clone))]
+fn openers_among(db: &dyn Db, decl: DeclId) -> Arc<Vec<(Name, Named)>> {
+    let all = file_openers(db, decl.file(db));
     let found = (called_names(db, decl).iter())
         .filter_map(|name| all.get(name).map(|named| (*name, named.clone())))
         .collect();
