@@ -210,7 +210,11 @@ impl Opener<'_> {
         };
         let result = usize::from(source.result);
         let is_handed_on = |kind: &Kind| {
-            kind.makes_owners || matches!(kind.rule, "unstopped-ticker" | "unstopped-timer")
+            kind.makes_owners
+                || matches!(
+                    kind.rule,
+                    "unstopped-ticker" | "unstopped-timer" | "per-call-client"
+                )
         };
         if !rows.is_empty() {
             let mut rows = rows.iter().copied();

@@ -6,7 +6,8 @@
 //! Such a client has connections and goroutines of its own, which stay until it is closed. Made for each call, they pile up until the
 //! server refuses more connections. A client is meant to be made once and shared.
 //!
-//! It is a warning in a function that serves a request or reconciles an object, and an information elsewhere.
+//! It is a warning in a function that serves a request or reconciles an object, and an information elsewhere. A function of the workspace that
+//! hands on a client that it has just made counts as one that makes it, for those that serve a request.
 //!
 //! # Example
 //! ```go
@@ -40,12 +41,14 @@
 //! # References
 //! - [`sql.DB`](https://pkg.go.dev/database/sql#DB): "It is rarely necessary to close a DB", because it is meant to be long-lived
 
+use go_model::facts::Callee;
 use go_model::types::Ty;
 
 use crate::Severity;
 use crate::check::{CheckContext, RawFinding};
 use crate::engine;
 use crate::engine::find::{self, Found, Verdict};
+use crate::engine::kinds;
 use crate::rules::{Declared, Family};
 
 pub(crate) static RULE: Declared = Declared {
@@ -83,8 +86,20 @@ fn check(cx: &CheckContext<'_>) -> Vec<RawFinding> {
                 note: Some("one for each request".to_owned()),
             });
         }
-        (!engine::runs_once(cx)).then(|| Verdict::plain(Severity::Information))
+        // Commands ask functions of their own for clients, and the process ends with them.
+        (!is_handed_on(found) && !engine::runs_once(cx))
+            .then(|| Verdict::plain(Severity::Information))
     })
+}
+
+/// Whether a function of the workspace makes the client for this one.
+fn is_handed_on(found: &Found<'_>) -> bool {
+    let rows = match found.function.facts.callees.get(found.obligation.call) {
+        Some(Callee::Func(f)) => kinds::acquirers(f.package, None, f.name),
+        Some(Callee::Method(m)) => kinds::acquirers(m.package, Some(m.ty), m.name),
+        _ => return false,
+    };
+    rows.is_empty()
 }
 
 /// Whether the function, or one around it, gets a request.
