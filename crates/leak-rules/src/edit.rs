@@ -699,9 +699,8 @@ fn align_comments(text: &str, file: &ast::File, edits: &mut Vec<Edit>) {
     if edits.is_empty() || file.comments.is_empty() {
         return;
     }
-    let Ok(new) = apply_edits(text, edits) else {
-        return;
-    };
+    // Mostly nothing is aligned near the edits, and no copy of the whole text is made.
+    let mut new: Option<String> = None;
     // Old offset -> new offset, for offsets outside of replaced ranges.
     let shift = |old: usize| -> Option<usize> {
         let mut delta = 0isize;
@@ -736,7 +735,11 @@ fn align_comments(text: &str, file: &ast::File, edits: &mut Vec<Edit>) {
                 continue;
             }
             if done.insert(run[0].line) && is_aligned(text, &run) {
-                realign(&new, &run, &shift, &mut aligned);
+                if new.is_none() {
+                    new = apply_edits(text, edits).ok();
+                }
+                let Some(new) = &new else { return };
+                realign(new, &run, &shift, &mut aligned);
             }
             at = next;
         }

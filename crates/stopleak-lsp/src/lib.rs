@@ -50,7 +50,9 @@ pub struct Options {
 pub fn run(options: &Options) -> ExitCode {
     log_to_stderr();
     let life = Arc::new(Life::default());
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    // One thread for all tasks: they are short, what takes time has threads of its own, and handing a message from thread to thread
+    // takes longer than what is done with it.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {
