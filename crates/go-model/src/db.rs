@@ -1067,6 +1067,9 @@ impl Database {
                 slot.set_tree(self).to(Arc::clone(&decl.tree));
             }
         }
+        for slot in known.iter().flat_map(|known| known.slots_not_in(&next)) {
+            slot.set_tree(self).to(no_tree());
+        }
         if known.is_none_or(|known| *known != next) {
             file.set_shape(self)
                 .with_durability(Durability::MEDIUM)

@@ -16,6 +16,7 @@
 use std::sync::Arc;
 
 use go_syntax::ast::{self, DeclTree};
+use rustc_hash::FxHashSet;
 
 use crate::db::{Database, DeclId, DeclList, decl_key};
 use crate::directives::{FileDirectives, directives_in};
@@ -82,6 +83,17 @@ impl Shape {
         }
     }
 
+    /// The slots of declarations that the next version does not have. They would keep their trees: a name that is typed is another
+    /// name at each keystroke.
+    pub(crate) fn slots_not_in(&self, next: &Self) -> Vec<DeclSlot> {
+        if Arc::ptr_eq(&self.slots, &next.slots) {
+            return Vec::new();
+        }
+        let kept: FxHashSet<DeclSlot> = next.slots.iter().copied().collect();
+        let gone = self.slots.iter().filter(|slot| !kept.contains(slot));
+        gone.copied().collect()
+    }
+
     /// Whether a tree has the declarations of the last one, as far as their names go.
     pub(crate) fn has_decls_of(&self, db: &Database, tree: &ast::File) -> bool {
         self.slots.len() == tree.decls.len()
@@ -108,5 +120,29 @@ impl Shape {
             let before = slot.tree(db);
             (!Arc::ptr_eq(before, &now.tree)).then_some((*id, &**before, &*now.tree))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_is_renamed_keeps_no_tree() {
+        let mut db = Database::default();
+        let path = Path::new("/a/a.go");
+        let mut slots = Vec::new();
+        for name in ["f", "fo", "foo", "f"] {
+            let text = format!("package a\n\nfunc g() {{}}\n\nfunc {name}() {{ g() }}\n");
+            let file = db.open_document(path, text.into(), None);
+            let shape = file.shape(&db).clone().unwrap();
+            slots.extend(shape.slots.iter().copied());
+            let with_tree = slots.iter().filter(|slot| slot.tree(&db).hash != 0);
+            assert_eq!(with_tree.collect::<FxHashSet<_>>().len(), 2);
+        }
+        assert_eq!(slots.into_iter().collect::<FxHashSet<_>>().len(), 4);
+        db.close_document(path);
     }
 }
