@@ -192,10 +192,15 @@ fn written(cx: &Cx<'_>, ty: &Ty) -> Option<String> {
     Some(out.replace(',', ", "))
 }
 
-/// Whether the file has something of a package of this name.
+/// Whether the file has a selector on something of this name, in any of its declarations.
 fn is_used(cx: &Cx<'_>, package: &str) -> bool {
-    let is_name = package.chars().all(|c| c.is_alphanumeric() || c == '_');
-    is_name && cx.ctx.text.contains(&format!("{package}."))
+    cx.ctx.file.decls.iter().any(|decl| {
+        let tree = &decl.tree;
+        (tree.exprs.iter()).any(|(_, expr)| {
+            matches!(expr.kind, ExprKind::Selector { base, .. }
+                if tree.ident(base).is_some_and(|ident| ident.name == package))
+        })
+    })
 }
 
 fn last(path: &str) -> &str {

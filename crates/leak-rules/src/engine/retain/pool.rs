@@ -116,14 +116,14 @@ pub(crate) struct Together {
     /// Fields that are set to nil or to a zero value.
     lets_go: Vec<Name>,
     /// The same anywhere in the package: what resets the thing may call others.
-    let_go: Vec<Name>,
+    lets_go_anywhere: Vec<Name>,
 }
 
 impl Together {
     /// Whether the field of what lies in the pool is let go, or any where no field is meant.
     pub(crate) fn lets_go(&self, field: Option<Name>) -> bool {
         match field {
-            Some(field) => self.let_go.contains(&field),
+            Some(field) => self.lets_go_anywhere.contains(&field),
             None => !self.lets_go.is_empty(),
         }
     }
@@ -161,10 +161,6 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
             found.complete = false;
         }
     };
-    let lets_go = all
-        .iter()
-        .flat_map(|(_, uses)| uses.lets_go.clone())
-        .collect();
     for (decl, uses) in all.iter().filter(|(_, uses)| uses.pools.contains(&pool)) {
         add(*decl, uses, true);
         names.extend(uses.name);
@@ -174,7 +170,8 @@ pub(crate) fn together(cx: &CheckContext<'_>, pool: Pool) -> Together {
             add(*decl, uses, calls_one_of(cx.db, *decl, own, &names));
         }
     }
-    found.let_go = lets_go;
+    let anywhere = all.iter().flat_map(|(_, uses)| &uses.lets_go);
+    found.lets_go_anywhere = anywhere.copied().collect();
     found
 }
 
